@@ -1,0 +1,63 @@
+using Microsoft.Extensions.Logging;
+
+namespace Errand.Diagnostics;
+
+/// <summary>All wording of the engine's log. Ids are stable: 1xx worker, 2xx one attempt.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(100, LogLevel.Information, "Worker {Owner} started: {Concurrency} handlers at once on {Queues}.")]
+    internal static partial void WorkerStarted(ILogger logger, long owner, int concurrency, string queues);
+
+    [LoggerMessage(101, LogLevel.Information, "Worker {Owner} stopped.")]
+    internal static partial void WorkerStopped(ILogger logger, long owner);
+
+    [LoggerMessage(102, LogLevel.Warning,
+        "Worker {Owner} stopped, but the handler of task {TaskId} ('{TaskName}', attempt {Attempt}) still runs. Its result will "
+        + "be dropped, and the task starts again when the lease has run out. Heed TaskContext.CancellationToken to avoid this.")]
+    internal static partial void HandlerLeftBehind(ILogger logger, long owner, long taskId, string taskName, int attempt);
+
+    [LoggerMessage(103, LogLevel.Warning,
+        "Worker {Owner} lost its lease; its handlers' tokens are cancelled, and it begins anew.")]
+    internal static partial void WorkerLost(ILogger logger, long owner);
+
+    [LoggerMessage(104, LogLevel.Warning, "Worker could not reach the store; it tries again in {Delay}.")]
+    internal static partial void ReserveFailed(ILogger logger, TimeSpan delay, Exception exception);
+
+    [LoggerMessage(105, LogLevel.Warning, "Worker {Owner} could not write its heartbeat; it tries again at the next.")]
+    internal static partial void HeartbeatFailed(ILogger logger, long owner, Exception exception);
+
+    [LoggerMessage(106, LogLevel.Warning, "Worker ends: its backend was disposed while it ran. Stop the worker first.")]
+    internal static partial void BackendDisposed(ILogger logger);
+
+    [LoggerMessage(107, LogLevel.Error, "Worker met an error of its own, which is a fault in Errand; it goes on in {Delay}.")]
+    internal static partial void WorkerFault(ILogger logger, TimeSpan delay, Exception exception);
+
+    [LoggerMessage(108, LogLevel.Warning, "Worker {Owner} could not say that it ends; its lease runs out instead.")]
+    internal static partial void EndFailed(ILogger logger, long owner, Exception exception);
+
+    [LoggerMessage(200, LogLevel.Warning,
+        "Task {TaskId} ('{TaskName}') failed attempt {Attempt} of {MaxAttempts}; the next is in {Delay}.")]
+    internal static partial void AttemptFailed(
+        ILogger logger, long taskId, string taskName, int attempt, int maxAttempts, TimeSpan delay, Exception? exception);
+
+    [LoggerMessage(201, LogLevel.Error, "Task {TaskId} ('{TaskName}') failed for good on attempt {Attempt} of {MaxAttempts}.")]
+    internal static partial void TaskFailed(
+        ILogger logger, long taskId, string taskName, int attempt, int maxAttempts, Exception? exception);
+
+    [LoggerMessage(202, LogLevel.Warning,
+        "Task {TaskId} ('{TaskName}', attempt {Attempt}) ended after its lease was lost; its outcome was dropped.")]
+    internal static partial void OutcomeDropped(ILogger logger, long taskId, string taskName, int attempt);
+
+    [LoggerMessage(203, LogLevel.Warning,
+        "The outcome of task {TaskId} ('{TaskName}') could not be stored; it is tried again in {Delay}.")]
+    internal static partial void SettleFailed(
+        ILogger logger, long taskId, string taskName, TimeSpan delay, Exception exception);
+
+    [LoggerMessage(204, LogLevel.Warning,
+        "The handler of task {TaskId} ('{TaskName}', attempt {Attempt}) has run for more than {Elapsed} and has no timeout.")]
+    internal static partial void RunsLong(ILogger logger, long taskId, string taskName, int attempt, TimeSpan elapsed);
+
+    [LoggerMessage(205, LogLevel.Information,
+        "Task {TaskId} ('{TaskName}') was given back at shutdown; its attempt is not charged.")]
+    internal static partial void Released(ILogger logger, long taskId, string taskName);
+}

@@ -1,0 +1,62 @@
+namespace Errand;
+
+/// <summary>How one task is enqueued. Every property has a default; <c>null</c> options are the same as none.</summary>
+public sealed record EnqueueOptions
+{
+    /// <summary>
+    /// The task's id, had before from <see cref="ITaskQueue.NewIdAsync"/>, so that an enqueue whose outcome is unknown can
+    /// be repeated: the second finds the first. Default is null: the queue chooses. Not for <c>EnqueueManyAsync</c>.
+    /// </summary>
+    public long? Id { get; init; }
+
+    /// <summary>The queue. Default is <c>default</c>; 1 to 128 letters, digits and <c>. _ - : /</c>.</summary>
+    public string Queue { get; init; } = Defaults.Queue;
+
+    /// <summary>Higher is offered first. Default is 0; any <see cref="int"/>.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>How long to wait before the task is due. Default is null: at once. Not together with <see cref="DueAt"/>.</summary>
+    public TimeSpan? Delay { get; init; }
+
+    /// <summary>
+    /// The task never starts before this time, to the millisecond, by the clock of the backend. Default is null: at once;
+    /// years 1970 to 9999. A time that has passed means at once. Not together with <see cref="Delay"/>.
+    /// </summary>
+    public DateTimeOffset? DueAt { get; init; }
+
+    /// <summary>How long one attempt may run before its token is cancelled. Default is null: for ever; 1 ms to 30 days.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Attempts and back-off. Default is null: <see cref="RetryPolicy.Default"/>.</summary>
+    public RetryPolicy? Retry { get; init; }
+
+    internal static EnqueueOptions None { get; } = new();
+
+    /// <summary>Throws one exception that lists all that is wrong.</summary>
+    internal void Validate()
+    {
+        var problems = new OptionProblems(nameof(EnqueueOptions));
+        problems.Range(Id is < 1 or > MaxId, nameof(Id), Id, "1 to 2^53 - 1, from NewIdAsync");
+        problems.Name(Queue, nameof(Queue));
+        problems.Range(Delay < TimeSpan.Zero || Delay > LongestDelay, nameof(Delay), Delay, "zero to 3,650 days");
+        problems.Range(
+            DueAt is { } due && (due < DateTimeOffset.UnixEpoch || due > LatestDue), nameof(DueAt), DueAt, "years 1970 to 9999");
+        problems.Range(
+            Timeout is { } timeout && (timeout < TimeSpan.FromMilliseconds(1) || timeout > LongestTimeout),
+            nameof(Timeout), Timeout, "1 ms to 30 days");
+        if (Delay is not null && DueAt is not null)
+        {
+            problems.Add($"{nameof(Delay)} and {nameof(DueAt)} are both set; keep one");
+        }
+
+        Retry?.CollectProblems(problems.Within(nameof(Retry)));
+        problems.ThrowIfAny();
+    }
+
+    /// <summary>The largest id: what JSON numbers carry without loss.</summary>
+    internal const long MaxId = (1L << 53) - 1;
+
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(3650);
+    private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(30);
+    private static readonly DateTimeOffset LatestDue = new(9999, 12, 31, 23, 59, 59, TimeSpan.Zero);
+}

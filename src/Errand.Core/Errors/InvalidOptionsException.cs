@@ -1,0 +1,17 @@
+namespace Errand;
+
+/// <summary>Options that cannot work, with every problem that they have.</summary>
+public sealed class InvalidOptionsException : ArgumentException
+{
+    /// <summary>Creates the exception.</summary>
+    /// <param name="options">The type of the options.</param>
+    /// <param name="problems">Each problem as a sentence without its full stop.</param>
+    public InvalidOptionsException(string options, IReadOnlyList<string> problems)
+        : base($"{options}: {string.Join("; ", problems)}.")
+    {
+        Problems = problems;
+    }
+
+    /// <summary>Each problem as a sentence: what, its value, and what is allowed.</summary>
+    public IReadOnlyList<string> Problems { get; }
+}

@@ -1,0 +1,94 @@
+namespace Errand;
+
+/// <summary>
+/// What a store promises, in the order of a task's life. Every method is thread-safe, and usable at once: opening the store is
+/// implicit. After <see cref="IAsyncDisposable.DisposeAsync"/> each throws <see cref="ObjectDisposedException"/> at once.
+/// </summary>
+/// <remarks>
+/// A method that changes something returns after its commit. A started task belongs to one worker incarnation (its owner), and
+/// carries an epoch one higher at every start; every write that settles a task is fenced by id, owner and epoch, and one that
+/// comes too late returns false and changes nothing. Cancelling a call that was already submitted abandons the wait, not the
+/// commit. Trouble in the store is a <see cref="BackendException"/>.
+/// </remarks>
+public interface IBackend : IAsyncDisposable
+{
+    /// <summary>Opens and, where needed, creates or migrates the store. Idempotent.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask InitializeAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Gives an id that no task has had or will have.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Commits all of <paramref name="tasks"/>, or none.</summary>
+    /// <param name="tasks">At least one. One with an id that exists already, live or finished, changes nothing.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>One answer for each, in order.</returns>
+    /// <exception cref="ArgumentException">An id was given that never came from <see cref="NewIdAsync"/>.</exception>
+    ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
+        IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default);
+
+    /// <summary>Begins an incarnation of a worker: what it reserves is its own until it ends or its lease runs out.</summary>
+    /// <param name="worker">Its lease, and the task names that it knows.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The owner id of the incarnation, random and never reused.</returns>
+    ValueTask<long> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Waits until there is a task to start, and starts up to <see cref="ReserveRequest.MaxTasks"/>: each belongs to the owner,
+    /// with its epoch and attempt counted. Tasks are offered by priority, due time, then id. One whose name no live worker
+    /// knows is parked, uncharged.
+    /// </summary>
+    /// <param name="request">Who asks, for which queues and how many.</param>
+    /// <param name="cancellationToken">
+    /// Ends the wait. Tasks that were started by then are still returned, so that none is orphaned.
+    /// </param>
+    /// <returns>The tasks; empty when the wait ended without any.</returns>
+    /// <exception cref="WorkerLostException">The owner is no longer alive to the store.</exception>
+    ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(ReserveRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Says that the owner lives. Synchronous, because it is called from a thread of its own that depends on no thread pool.
+    /// </summary>
+    /// <param name="owner">The incarnation.</param>
+    /// <returns>False when the incarnation was ended, or its lease ran out and its tasks were given back.</returns>
+    bool Heartbeat(long owner);
+
+    /// <summary>Ends a task as succeeded.</summary>
+    /// <param name="lease">The right to do so.</param>
+    /// <param name="result">The result as JSON; empty for none.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>False when the lease was lost: nothing was changed.</returns>
+    ValueTask<bool> MarkSuccessAsync(
+        TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default);
+
+    /// <summary>Ends an attempt as failed: the task waits for its next attempt, or is failed for good.</summary>
+    /// <param name="lease">The right to do so.</param>
+    /// <param name="failure">The error, and when to try again.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>False when the lease was lost: nothing was changed.</returns>
+    ValueTask<bool> MarkFailureAsync(TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default);
+
+    /// <summary>Gives a task back unfinished; its attempt is not charged.</summary>
+    /// <param name="lease">The right to do so.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>False when the lease was lost: nothing was changed.</returns>
+    ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default);
+
+    /// <summary>Ends an incarnation.</summary>
+    /// <param name="owner">The incarnation.</param>
+    /// <param name="release">
+    /// True when none of its handlers runs any more: what it still owns is given back at once, uncharged. False when some do:
+    /// their tasks come back when the lease has run out.
+    /// </param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default);
+
+    /// <summary>Gives how a task ended, waiting for its end.</summary>
+    /// <param name="id">The task's id.</param>
+    /// <param name="timeout">How long to wait; zero not at all, <see cref="Timeout.InfiniteTimeSpan"/> for ever.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>How it ended; null when it has not ended in time.</returns>
+    /// <exception cref="TaskNotFoundException">No task has this id, live or finished.</exception>
+    ValueTask<TaskResult?> GetResultAsync(long id, TimeSpan timeout, CancellationToken cancellationToken = default);
+}

@@ -1,0 +1,32 @@
+namespace Errand;
+
+/// <summary>What a backend is given to enqueue.</summary>
+public sealed record NewTask
+{
+    /// <summary>The id, had before from <see cref="IBackend.NewIdAsync"/>; null to be given one.</summary>
+    public long? Id { get; init; }
+
+    /// <summary>The stored name of the task.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The queue.</summary>
+    public string Queue { get; init; } = Defaults.Queue;
+
+    /// <summary>Higher is offered first.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>How long until it is due, from the commit on; null for at once. Not together with <see cref="DueAt"/>.</summary>
+    public TimeSpan? Delay { get; init; }
+
+    /// <summary>When it is due; null for at once.</summary>
+    public DateTimeOffset? DueAt { get; init; }
+
+    /// <summary>How long one attempt may run; null for ever.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Attempts and back-off.</summary>
+    public RetryPolicy Retry { get; init; } = RetryPolicy.Default;
+
+    /// <summary>The payload as UTF-8 JSON.</summary>
+    public required ReadOnlyMemory<byte> Payload { get; init; }
+}

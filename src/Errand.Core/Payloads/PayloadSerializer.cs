@@ -1,0 +1,71 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Errand.Payloads;
+
+/// <summary>Payloads and results as UTF-8 JSON, within a size.</summary>
+internal sealed class PayloadSerializer(JsonSerializerOptions? options, int maxBytes)
+{
+    private readonly JsonSerializerOptions _options = options ?? ReflectionOptions();
+
+    internal static PayloadSerializer Default { get; } = new(null, Defaults.MaxResultBytes);
+
+    internal byte[] SerializePayload(ITaskPayload payload) => Serialize(payload, payload.GetType(), "payload");
+
+    internal byte[] SerializeResult(object? result, Type type) => Serialize(result, type, "result");
+
+    /// <exception cref="JsonException">The bytes are not a payload of this type.</exception>
+    internal object DeserializePayload<TPayload>(ReadOnlySpan<byte> json) =>
+        Deserialize(json, typeof(TPayload)) ?? throw new JsonException("The payload is null.");
+
+    internal object? Deserialize(ReadOnlySpan<byte> json, Type type) => JsonSerializer.Deserialize(json, TypeInfo(type));
+
+    /// <exception cref="ArgumentException">It cannot be written as JSON, or is larger than allowed.</exception>
+    private byte[] Serialize(object? value, Type type, string what)
+    {
+        byte[] json;
+        try
+        {
+            json = JsonSerializer.SerializeToUtf8Bytes(value, TypeInfo(type));
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // Getters of the user's type run here, and may throw anything.
+            throw new ArgumentException($"The {what} '{type.Name}' cannot be written as JSON: {e.Message}", e);
+        }
+
+        return json.Length <= maxBytes
+            ? json
+            : throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"The {what} '{type.Name}' has {json.Length:N0} bytes of JSON; the limit is {maxBytes:N0}. "
+                + $"Store the data elsewhere and pass its key, or raise the limit in the options."));
+    }
+
+    private JsonTypeInfo TypeInfo(Type type)
+    {
+        try
+        {
+            return _options.GetTypeInfo(type);
+        }
+        catch (NotSupportedException e)
+        {
+            throw new NotSupportedException(
+                $"'{type.Name}' is not known to the JSON options in use; add [JsonSerializable(typeof({type.Name}))] to the "
+                + "JsonSerializerContext whose options were given as Json.", e);
+        }
+    }
+
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Guarded by IsReflectionEnabledByDefault.")]
+    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Guarded by IsReflectionEnabledByDefault.")]
+    private static JsonSerializerOptions ReflectionOptions() =>
+        JsonSerializer.IsReflectionEnabledByDefault
+            ? JsonSerializerOptions.Default
+            : throw new InvalidOperationException(
+                "This program is built without reflection-based JSON (ahead-of-time publishing turns it off, and file-based "
+                + "programs publish that way by default). Either give the options of a source-generated context "
+                + "(Json = MyJsonContext.Default.Options), or add '#:property PublishAot=false' to the file, in a project "
+                + "<JsonSerializerIsReflectionEnabledByDefault>true</JsonSerializerIsReflectionEnabledByDefault>.");
+}

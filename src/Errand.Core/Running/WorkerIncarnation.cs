@@ -1,0 +1,129 @@
+using Errand.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace Errand.Running;
+
+/// <summary>
+/// One life of a worker in the store: its owner id, the attempts that run under it, and the thread that says that it lives.
+/// </summary>
+internal sealed class WorkerIncarnation : IDisposable
+{
+    private readonly IBackend _backend;
+    private readonly TaskWorkerOptions _options;
+    private readonly ILogger _logger;
+    private readonly Lock _lock = new();
+    private readonly HashSet<TaskExecution> _running = []; // Under the lock: the worker adds, ending attempts remove.
+    private readonly CancellationTokenSource _lost = new();
+    private readonly ManualResetEventSlim _ended = new();
+    private readonly Thread _heartbeat;
+
+    internal WorkerIncarnation(IBackend backend, long owner, TaskWorkerOptions options, ILogger logger)
+    {
+        _backend = backend;
+        _options = options;
+        _logger = logger;
+        Owner = owner;
+
+        // A thread of its own: handlers that block the whole thread pool must not cost the worker its lease.
+        _heartbeat = new Thread(Beat) { IsBackground = true, Name = "errand-heartbeat" };
+        _heartbeat.Start();
+    }
+
+    internal long Owner { get; }
+
+    /// <summary>Cancelled when the store no longer counts this incarnation among the living.</summary>
+    internal CancellationToken Lost => _lost.Token;
+
+    /// <summary>True once outcomes are not to be written any more: the lease was lost, or the worker has left.</summary>
+    internal bool IsOver { get; private set; }
+
+    internal void Add(TaskExecution execution)
+    {
+        lock (_lock)
+        {
+            _running.Add(execution);
+        }
+    }
+
+    internal void Remove(TaskExecution execution)
+    {
+        lock (_lock)
+        {
+            _running.Remove(execution);
+        }
+    }
+
+    internal TaskExecution[] Running()
+    {
+        lock (_lock)
+        {
+            return [.. _running];
+        }
+    }
+
+    internal void CancelRunning(CancelReason reason)
+    {
+        foreach (var execution in Running())
+        {
+            execution.Cancel(reason);
+        }
+    }
+
+    /// <summary>The lease is gone: what still runs is told so, and its outcome will be dropped.</summary>
+    internal void Lose()
+    {
+        lock (_lock)
+        {
+            if (IsOver)
+            {
+                return;
+            }
+
+            IsOver = true;
+        }
+
+        Log.WorkerLost(_logger, Owner);
+        _ended.Set();
+        CancelRunning(CancelReason.LeaseLost);
+        _lost.Cancel();
+    }
+
+    /// <summary>Ends the heartbeat. What still runs is left behind, and its outcome will be dropped.</summary>
+    public void Dispose()
+    {
+        IsOver = true;
+        _ended.Set();
+        if (Thread.CurrentThread != _heartbeat)
+        {
+            _heartbeat.Join();
+        }
+    }
+
+    private void Beat()
+    {
+        while (!_ended.Wait(_options.Heartbeat))
+        {
+            try
+            {
+                if (!_backend.Heartbeat(Owner))
+                {
+                    Lose();
+                    return;
+                }
+            }
+            catch (BackendException e)
+            {
+                Log.HeartbeatFailed(_logger, Owner, e);
+            }
+            catch (ObjectDisposedException)
+            {
+                return; // The worker's loop meets the same, and reports it.
+            }
+
+            foreach (var execution in Running())
+            {
+                execution.WarnIfLong();
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+using Errand.Diagnostics;
+using Errand.Handlers;
+using Errand.Payloads;
+using Errand.Running;
+using Microsoft.Extensions.Logging;
+
+namespace Errand;
+
+/// <summary>One attempt, from its start to its settlement: deserialize, run, decide, settle.</summary>
+internal sealed class TaskExecution : IThreadPoolWorkItem
+{
+    private readonly IBackend _backend;
+    private readonly ReservedTask _task;
+    private readonly HandlerBinding _handler;
+    private readonly PayloadSerializer _serializer;
+    private readonly WorkerIncarnation _incarnation;
+    private readonly WorkerSlots _slots;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _cancellation;
+    private readonly long _startedAt;
+    private volatile CancelReason _cancelReason; // Written by who cancels, read when the handler has returned.
+    private bool _warned; // Heartbeat thread only.
+
+    internal TaskExecution(
+        IBackend backend, ReservedTask task, HandlerBinding handler, PayloadSerializer serializer,
+        WorkerIncarnation incarnation, WorkerSlots slots, TimeProvider time, ILogger logger)
+    {
+        _backend = backend;
+        _task = task;
+        _handler = handler;
+        _serializer = serializer;
+        _incarnation = incarnation;
+        _slots = slots;
+        _time = time;
+        _logger = logger;
+        _startedAt = time.GetTimestamp();
+        _cancellation = task.Timeout is { } timeout
+            ? new CancellationTokenSource(timeout, time)
+            : new CancellationTokenSource();
+    }
+
+    internal ReservedTask Reserved => _task;
+
+    /// <summary>Runs on a thread of the pool.</summary>
+    void IThreadPoolWorkItem.Execute() => _ = RunAsync();
+
+    /// <summary>Cancels the handler's token. Its callbacks run on the thread pool, never on the caller.</summary>
+    internal void Cancel(CancelReason reason)
+    {
+        _cancelReason = reason;
+        try
+        {
+            _ = _cancellation.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The attempt ended at this very moment.
+        }
+    }
+
+    internal void WarnIfLong()
+    {
+        var elapsed = _time.GetElapsedTime(_startedAt);
+        if (!_warned && _task.Timeout is null && elapsed > Defaults.LongRunningWarning)
+        {
+            _warned = true;
+            Log.RunsLong(_logger, _task.Lease.Id, _task.Name, _task.Attempt, elapsed);
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        var outcome = await AttemptAsync().ConfigureAwait(false);
+        _slots.HandlerReturned();
+        if (!await SettleAsync(outcome).ConfigureAwait(false))
+        {
+            Log.OutcomeDropped(_logger, _task.Lease.Id, _task.Name, _task.Attempt);
+        }
+
+        _incarnation.Remove(this);
+        _slots.Settled();
+        _cancellation.Dispose();
+    }
+
+    private async ValueTask<AttemptOutcome> AttemptAsync()
+    {
+        object payload;
+        try
+        {
+            payload = _handler.Deserialize(_task.Payload.Span, _serializer);
+        }
+        catch (Exception e)
+        {
+            // Constructors and converters of the user's types run here. The same bytes would fail again: no retry.
+            return FailedForGood(e);
+        }
+
+        object? result;
+        try
+        {
+            result = await _handler.RunAsync(payload, new TaskContext(_task, _cancellation.Token)).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (_cancellation.IsCancellationRequested)
+        {
+            return _cancelReason == CancelReason.None ? Failed(TimedOut(e)) : new AttemptOutcome.Released();
+        }
+        catch (Exception e)
+        {
+            // The user's code may throw anything, and what it throws is data.
+            return Failed(e);
+        }
+
+        try
+        {
+            return new AttemptOutcome.Succeeded(_handler.Serialize(result, _serializer));
+        }
+        catch (Exception e)
+        {
+            // The handler has done its work; running it again would give the same result, and its effects twice.
+            return FailedForGood(e);
+        }
+    }
+
+    private TimeoutException TimedOut(OperationCanceledException e) =>
+        new($"The handler of '{_task.Name}' was cancelled after its timeout of {_task.Timeout}.", e);
+
+    private AttemptOutcome.Failed Failed(Exception e)
+    {
+        if (_task.Attempt >= _task.Retry.MaxAttempts)
+        {
+            return FailedForGood(e);
+        }
+
+        var sample = Backoff.Sample(_task.Lease.Id, _task.Attempt);
+        return new(new TaskFailure(ErrorText.Of(e), Backoff.After(_task.Retry, _task.Attempt, sample)), e);
+    }
+
+    private static AttemptOutcome.Failed FailedForGood(Exception e) => new(new TaskFailure(ErrorText.Of(e), null), e);
+
+    /// <summary>Writes the outcome, for as long as it takes: shutdown does not cancel it, only the loss of the lease.</summary>
+    /// <returns>False when the lease was lost.</returns>
+    private async ValueTask<bool> SettleAsync(AttemptOutcome outcome)
+    {
+        for (var failures = 0; !_incarnation.IsOver; failures++)
+        {
+            try
+            {
+                var settled = await WriteAsync(outcome).ConfigureAwait(false);
+                if (settled)
+                {
+                    Report(outcome);
+                }
+
+                return settled;
+            }
+            catch (BackendException e)
+            {
+                var delay = TimeSpan.FromMilliseconds(Math.Min(5_000, 50 << Math.Min(failures, 7)));
+                Log.SettleFailed(_logger, _task.Lease.Id, _task.Name, delay, e);
+                await Task.Delay(delay, _time, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (ObjectDisposedException)
+            {
+                return false;
+            }
+        }
+
+        return false;
+    }
+
+    private ValueTask<bool> WriteAsync(AttemptOutcome outcome) => outcome switch
+    {
+        AttemptOutcome.Succeeded succeeded => _backend.MarkSuccessAsync(_task.Lease, succeeded.Result, CancellationToken.None),
+        AttemptOutcome.Failed failed => _backend.MarkFailureAsync(_task.Lease, failed.Failure, CancellationToken.None),
+        _ => _backend.ReleaseAsync(_task.Lease, CancellationToken.None),
+    };
+
+    private void Report(AttemptOutcome outcome)
+    {
+        switch (outcome)
+        {
+            case AttemptOutcome.Failed { Failure.RetryAfter: { } delay } failed:
+                Log.AttemptFailed(
+                    _logger, _task.Lease.Id, _task.Name, _task.Attempt, _task.Retry.MaxAttempts, delay, failed.Exception);
+                break;
+            case AttemptOutcome.Failed failed:
+                Log.TaskFailed(
+                    _logger, _task.Lease.Id, _task.Name, _task.Attempt, _task.Retry.MaxAttempts, failed.Exception);
+                break;
+            case AttemptOutcome.Released:
+                Log.Released(_logger, _task.Lease.Id, _task.Name);
+                break;
+        }
+    }
+}

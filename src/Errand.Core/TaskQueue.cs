@@ -1,0 +1,167 @@
+using Errand.Payloads;
+
+namespace Errand;
+
+/// <summary>
+/// The front door for callers: puts tasks into a backend and waits for their results. Thread-safe; one queue serves a whole
+/// program.
+/// </summary>
+/// <remarks>
+/// When an enqueue returns, its tasks are committed: each is then waiting, or in exactly one final state, and is never
+/// silently dropped, though it may be started more than once. What a commit survives is the backend's
+/// (<c>Durability</c>). Cancelling a call that was already submitted abandons the wait, not the commit.
+/// </remarks>
+public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
+{
+    private readonly IBackend _backend;
+    private readonly PayloadSerializer _serializer;
+    private readonly TaskNames _names = new();
+    private volatile bool _disposed;
+
+    /// <summary>Creates a queue over <paramref name="backend"/>, which stays the caller's to dispose.</summary>
+    /// <param name="backend">Where tasks are kept.</param>
+    /// <param name="options">Limits and JSON. Default is null: every default.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work; it lists all that is wrong.</exception>
+    public TaskQueue(IBackend backend, TaskQueueOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        options = (options ?? new TaskQueueOptions()).Validated();
+        _backend = backend;
+        _serializer = new PayloadSerializer(options.Json, options.MaxPayloadBytes);
+    }
+
+    /// <summary>Opens and, where needed, creates the store. Idempotent, and implicit in the first use.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="BackendException">The store cannot be used; the message says why.</exception>
+    public async Task InitializeAsync(CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        await _backend.InitializeAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Gives an id that no task has had or will have. Enqueue with it (<see cref="EnqueueOptions.Id"/>), and the same call can
+    /// be repeated after a failure whose outcome is unknown: the second finds the first.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="BackendException">The store could not do it; <see cref="BackendException.IsTransient"/> tells more.</exception>
+    public async Task<long> NewIdAsync(CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return await _backend.NewIdAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Enqueues a task. When this returns, the task is committed.</summary>
+    /// <param name="task">The payload, written as JSON.</param>
+    /// <param name="options">Queue, priority, due time and the like. Default is null: every default.</param>
+    /// <param name="cancellationToken">Ends the wait; a task that was already submitted is committed all the same.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work; it lists all that is wrong.</exception>
+    /// <exception cref="ArgumentException">The payload is too large or cannot be written as JSON, or its name is bad.</exception>
+    /// <exception cref="BackendException">The store could not do it; <see cref="BackendException.IsTransient"/> tells more.</exception>
+    /// <exception cref="ObjectDisposedException">The queue or its backend is disposed.</exception>
+    public async Task<TaskHandle> EnqueueAsync(
+        ITask task, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var (id, isNew) = await EnqueueOneAsync(task, options, cancellationToken).ConfigureAwait(false);
+        return new TaskHandle(this, id, isNew);
+    }
+
+    /// <summary>Enqueues a task that gives a result. When this returns, the task is committed.</summary>
+    /// <typeparam name="TResult">What its handler returns.</typeparam>
+    /// <inheritdoc cref="EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
+    public async Task<TaskHandle<TResult>> EnqueueAsync<TResult>(
+        ITask<TResult> task, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var (id, isNew) = await EnqueueOneAsync(task, options, cancellationToken).ConfigureAwait(false);
+        return new TaskHandle<TResult>(this, id, isNew);
+    }
+
+    /// <summary>Enqueues many tasks in one transaction: all of them, or none.</summary>
+    /// <param name="tasks">The payloads, in the order in which equal ones are offered.</param>
+    /// <param name="options">The same for each. <see cref="EnqueueOptions.Id"/> must be null.</param>
+    /// <param name="cancellationToken">Ends the wait; tasks that were already submitted are committed all the same.</param>
+    /// <returns>One handle for each payload, in its order.</returns>
+    /// <inheritdoc cref="EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
+    public async Task<IReadOnlyList<TaskHandle>> EnqueueManyAsync(
+        IEnumerable<ITaskPayload> tasks, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tasks);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        options = Checked(options);
+        if (options.Id is not null)
+        {
+            throw new ArgumentException("One id cannot be given to many tasks; enqueue each with its own.", nameof(options));
+        }
+
+        var batch = tasks.Select(task => ToNewTask(task, options)).ToArray();
+        if (batch.Length == 0)
+        {
+            return [];
+        }
+
+        var enqueued = await _backend.EnqueueAsync(batch, cancellationToken).ConfigureAwait(false);
+        return Array.ConvertAll([.. enqueued], one => new TaskHandle(this, one.Id, one.IsNew));
+    }
+
+    /// <summary>Gives how a task ended, waiting for its end if asked to.</summary>
+    /// <param name="id">The task's id.</param>
+    /// <param name="timeout">
+    /// How long to wait. Default is zero: not at all; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.
+    /// </param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>How it ended; null when it has not ended in time.</returns>
+    /// <exception cref="TaskNotFoundException">No task has this id, or it was removed when its retention ended.</exception>
+    /// <exception cref="BackendException">The store could not do it; <see cref="BackendException.IsTransient"/> tells more.</exception>
+    public async Task<TaskResult?> GetResultAsync(
+        long id, TimeSpan timeout = default, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (timeout < TimeSpan.Zero && timeout != Timeout.InfiniteTimeSpan)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(timeout), timeout, "A wait cannot be negative; use zero, or Timeout.InfiniteTimeSpan to wait for ever.");
+        }
+
+        var result = await _backend.GetResultAsync(id, timeout, cancellationToken).ConfigureAwait(false);
+        return result is null ? null : result with { Serializer = _serializer };
+    }
+
+    /// <summary>Ends the queue: later calls throw. The backend stays open; who made it disposes it.</summary>
+    public ValueTask DisposeAsync()
+    {
+        _disposed = true;
+        return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask<EnqueuedTask> EnqueueOneAsync(
+        ITaskPayload task, EnqueueOptions? options, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var enqueued = await _backend
+            .EnqueueAsync([ToNewTask(task, Checked(options))], cancellationToken).ConfigureAwait(false);
+        return enqueued[0];
+    }
+
+    private static EnqueueOptions Checked(EnqueueOptions? options)
+    {
+        options?.Validate();
+        return options ?? EnqueueOptions.None;
+    }
+
+    private NewTask ToNewTask(ITaskPayload task, EnqueueOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        return new NewTask
+        {
+            Id = options.Id,
+            Name = _names.Of(task.GetType()).Name,
+            Queue = options.Queue,
+            Priority = options.Priority,
+            Delay = options.Delay,
+            DueAt = options.DueAt,
+            Timeout = options.Timeout,
+            Retry = options.Retry ?? RetryPolicy.Default,
+            Payload = _serializer.SerializePayload(task),
+        };
+    }
+}

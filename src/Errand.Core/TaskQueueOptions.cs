@@ -1,0 +1,25 @@
+using System.Text.Json;
+
+namespace Errand;
+
+/// <summary>How a <see cref="TaskQueue"/> writes payloads and reads results.</summary>
+public sealed record TaskQueueOptions
+{
+    /// <summary>The largest payload in bytes of JSON. Default is 1 MiB; 1 byte to 256 MiB.</summary>
+    public int MaxPayloadBytes { get; init; } = Defaults.MaxPayloadBytes;
+
+    /// <summary>
+    /// How payloads and results are turned to JSON. Default is null: System.Text.Json by reflection. In an ahead-of-time
+    /// compiled program give the options of a source-generated context: <c>MyJsonContext.Default.Options</c>.
+    /// </summary>
+    public JsonSerializerOptions? Json { get; init; }
+
+    internal TaskQueueOptions Validated()
+    {
+        var problems = new OptionProblems(nameof(TaskQueueOptions));
+        problems.Range(
+            MaxPayloadBytes is < 1 or > OptionProblems.MaxBytes, nameof(MaxPayloadBytes), MaxPayloadBytes, "1 byte to 256 MiB");
+        problems.ThrowIfAny();
+        return this;
+    }
+}

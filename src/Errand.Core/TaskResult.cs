@@ -1,0 +1,54 @@
+using System.Text.Json;
+using Errand.Payloads;
+
+namespace Errand;
+
+/// <summary>How a task ended.</summary>
+public sealed record TaskResult
+{
+    /// <summary>The task's id.</summary>
+    public required long Id { get; init; }
+
+    /// <summary>The stored name of the task.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The queue it was in.</summary>
+    public required string Queue { get; init; }
+
+    /// <summary>One of the final states.</summary>
+    public required TaskState State { get; init; }
+
+    /// <summary>How many attempts were charged.</summary>
+    public required int Attempts { get; init; }
+
+    /// <summary>When it was enqueued, by the backend's clock.</summary>
+    public required DateTimeOffset EnqueuedAt { get; init; }
+
+    /// <summary>When it ended, by the backend's clock.</summary>
+    public required DateTimeOffset FinishedAt { get; init; }
+
+    /// <summary>The last error, stack included, at most 16 KiB; null when the task succeeded.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>The handler's result as UTF-8 JSON; empty when there is none.</summary>
+    public ReadOnlyMemory<byte> Value { get; init; }
+
+    internal PayloadSerializer? Serializer { get; init; }
+
+    /// <summary>Reads the handler's result.</summary>
+    /// <typeparam name="TResult">The type that the handler returned.</typeparam>
+    /// <returns>The result; the type's default where the handler gave none.</returns>
+    /// <exception cref="JsonException">The stored result is not a <typeparamref name="TResult"/>.</exception>
+    /// <exception cref="TaskFailedException">The task did not succeed.</exception>
+    public TResult? GetValue<TResult>()
+    {
+        if (State != TaskState.Succeeded)
+        {
+            throw new TaskFailedException(this);
+        }
+
+        return Value.IsEmpty
+            ? default
+            : (TResult?)(Serializer ?? PayloadSerializer.Default).Deserialize(Value.Span, typeof(TResult));
+    }
+}

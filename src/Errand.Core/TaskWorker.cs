@@ -1,0 +1,239 @@
+using Errand.Diagnostics;
+using Errand.Handlers;
+using Errand.Payloads;
+using Errand.Running;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Errand;
+
+/// <summary>
+/// Runs tasks: reserves as many as it has free slots, starts their handlers, and settles what they give. Thread-safe.
+/// </summary>
+/// <remarks>
+/// A handler may run more than once for one task (its process can die, its lease can run out), so its effects must bear
+/// repetition; <see cref="TaskContext.Id"/> is the same every time. Handlers run on the thread pool.
+/// </remarks>
+public sealed class TaskWorker : IAsyncDisposable
+{
+    /// <summary>How long a stop waits for handlers after their tokens were cancelled.</summary>
+    private static readonly TimeSpan CancellationGrace = TimeSpan.FromSeconds(1);
+
+    private readonly IBackend _backend;
+    private readonly Dictionary<string, HandlerBinding> _handlers;
+    private readonly TaskWorkerOptions _options;
+    private readonly PayloadSerializer _serializer;
+    private readonly ILogger _logger;
+    private readonly SemaphoreSlim _lifecycle = new(1); // Held by start, stop and dispose: one at a time.
+    private Run? _run;
+    private bool _disposed;
+
+    /// <summary>Creates a worker over <paramref name="backend"/>, which stays the caller's to dispose, after the worker.</summary>
+    /// <param name="backend">Where tasks are kept.</param>
+    /// <param name="handlers">What to run, by task name. Names that are not in it are left to other workers.</param>
+    /// <param name="options">Queues, concurrency, lease and the like. Default is null: every default.</param>
+    /// <param name="logger">Where it reports. Default is null: nowhere.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work; it lists all that is wrong.</exception>
+    public TaskWorker(
+        IBackend backend, TaskHandlers handlers, TaskWorkerOptions? options = null, ILogger<TaskWorker>? logger = null)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        ArgumentNullException.ThrowIfNull(handlers);
+        _backend = backend;
+        _handlers = handlers.Copy();
+        _options = (options ?? new TaskWorkerOptions()).Validated();
+        _serializer = new PayloadSerializer(_options.Json, _options.MaxResultBytes);
+        _logger = logger ?? NullLogger<TaskWorker>.Instance;
+    }
+
+    /// <summary>Starts taking tasks. Returns when the worker is registered in the store.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="InvalidOperationException">The worker runs already.</exception>
+    /// <exception cref="BackendException">The store cannot be used.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken = default)
+    {
+        await _lifecycle.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_run is not null)
+            {
+                throw new InvalidOperationException("The worker runs already; stop it before starting it again.");
+            }
+
+            var run = new Run(new WorkerSlots(_options.Concurrency));
+            run.Incarnation = await BeginAsync(cancellationToken).ConfigureAwait(false);
+            run.Loop = Task.Run(() => RunAsync(run), CancellationToken.None);
+            _run = run;
+        }
+        finally
+        {
+            _lifecycle.Release();
+        }
+    }
+
+    /// <summary>
+    /// Stops: takes no more tasks, lets handlers finish for <see cref="TaskWorkerOptions.ShutdownGrace"/>, then cancels their
+    /// tokens; tasks whose handlers heed that are given back uncharged. One that runs on is left behind: its outcome will be
+    /// dropped, and its task starts again when the lease has run out. Does nothing when the worker does not run.
+    /// </summary>
+    /// <param name="cancellationToken">Cuts the grace short; the stop itself still ends in order.</param>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        await _lifecycle.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            if (_run is { } run)
+            {
+                _run = null;
+                await DrainAsync(run, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            _lifecycle.Release();
+        }
+    }
+
+    /// <summary>Stops the worker if it runs; see <see cref="StopAsync"/>.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        _disposed = true;
+    }
+
+    private async Task<WorkerIncarnation> BeginAsync(CancellationToken cancellationToken)
+    {
+        var registration = new WorkerRegistration { Lease = _options.Lease, TaskNames = _handlers.Keys };
+        var owner = await _backend.BeginWorkerAsync(registration, cancellationToken).ConfigureAwait(false);
+        Log.WorkerStarted(_logger, owner, _options.Concurrency, string.Join(", ", _options.Queues));
+        return new WorkerIncarnation(_backend, owner, _options, _logger);
+    }
+
+    private async Task RunAsync(Run run)
+    {
+        var stopping = run.Stopping.Token;
+        for (var failures = 0; !stopping.IsCancellationRequested; failures++)
+        {
+            var delay = TimeSpan.FromMilliseconds(Math.Min(30_000, 100 << Math.Min(failures, 9)));
+            try
+            {
+                if (run.Incarnation.IsOver)
+                {
+                    run.Incarnation.Dispose();
+                    run.Incarnation = await BeginAsync(stopping).ConfigureAwait(false);
+                }
+
+                failures = 0;
+                await ReserveAndStartAsync(run, stopping).ConfigureAwait(false);
+                continue;
+            }
+            catch (OperationCanceledException)
+            {
+                continue; // Stopping, or the incarnation was lost.
+            }
+            catch (WorkerLostException)
+            {
+                run.Incarnation.Lose();
+                continue;
+            }
+            catch (BackendException e)
+            {
+                Log.ReserveFailed(_logger, delay, e);
+            }
+            catch (ObjectDisposedException)
+            {
+                Log.BackendDisposed(_logger);
+                return;
+            }
+            catch (Exception e)
+            {
+                // The top of the loop: a worker that ends silently would be the worst fault of all.
+                Log.WorkerFault(_logger, delay, e);
+            }
+
+            await Task.Delay(delay, _options.TimeProvider, stopping)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task ReserveAndStartAsync(Run run, CancellationToken stopping)
+    {
+        var incarnation = run.Incarnation;
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, incarnation.Lost);
+        while (!ending.IsCancellationRequested)
+        {
+            var free = await run.Slots.WaitForFreeAsync(ending.Token).ConfigureAwait(false);
+            var request = new ReserveRequest { Owner = incarnation.Owner, Queues = _options.Queues, MaxTasks = free };
+            foreach (var task in await _backend.ReserveAsync(request, ending.Token).ConfigureAwait(false))
+            {
+                Start(run, incarnation, task);
+            }
+        }
+    }
+
+    private void Start(Run run, WorkerIncarnation incarnation, ReservedTask task)
+    {
+        var execution = new TaskExecution(
+            _backend, task, _handlers[task.Name], _serializer, incarnation, run.Slots, _options.TimeProvider, _logger);
+        run.Slots.Take(1);
+        incarnation.Add(execution);
+        ThreadPool.UnsafeQueueUserWorkItem(execution, preferLocal: false);
+    }
+
+    private async Task DrainAsync(Run run, CancellationToken cancellationToken)
+    {
+        await run.Stopping.CancelAsync().ConfigureAwait(false);
+        await run.Loop.ConfigureAwait(false);
+
+        var empty = run.Slots.WhenEmptyAsync();
+        if (!await EndsWithinAsync(empty, _options.ShutdownGrace, cancellationToken).ConfigureAwait(false))
+        {
+            run.Incarnation.CancelRunning(CancelReason.Stopping);
+            await EndsWithinAsync(empty, CancellationGrace, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        foreach (var execution in run.Incarnation.Running())
+        {
+            var left = execution.Reserved;
+            Log.HandlerLeftBehind(_logger, run.Incarnation.Owner, left.Lease.Id, left.Name, left.Attempt);
+        }
+
+        run.Incarnation.Dispose();
+        await EndAsync(run.Incarnation.Owner, release: empty.IsCompleted).ConfigureAwait(false);
+        run.Stopping.Dispose();
+    }
+
+    private async Task EndAsync(long owner, bool release)
+    {
+        try
+        {
+            await _backend.EndWorkerAsync(owner, release, CancellationToken.None).ConfigureAwait(false);
+            Log.WorkerStopped(_logger, owner);
+        }
+        catch (Exception e) when (e is BackendException or ObjectDisposedException)
+        {
+            Log.EndFailed(_logger, owner, e);
+        }
+    }
+
+    private async Task<bool> EndsWithinAsync(Task task, TimeSpan time, CancellationToken cancellationToken)
+    {
+        await task.WaitAsync(time, _options.TimeProvider, cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return task.IsCompleted;
+    }
+
+    /// <summary>What lives from a start to its stop.</summary>
+    private sealed class Run(WorkerSlots slots)
+    {
+        internal WorkerSlots Slots { get; } = slots;
+
+        internal CancellationTokenSource Stopping { get; } = new();
+
+        // Set by start, then written by the loop alone; stop reads it when the loop has ended.
+        internal WorkerIncarnation Incarnation { get; set; } = null!;
+
+        internal Task Loop { get; set; } = Task.CompletedTask;
+    }
+}

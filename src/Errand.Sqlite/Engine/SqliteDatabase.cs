@@ -1,0 +1,112 @@
+using SQLitePCL;
+
+namespace Errand.Sqlite.Engine;
+
+/// <summary>One connection to one database, and the statements prepared on it. Used by one thread at a time.</summary>
+internal sealed class SqliteDatabase : IDisposable
+{
+    // https://www.sqlite.org/c3ref/c_dbconfig_defensive.html. Without it a rebound LIMIT prepares its statement anew each time.
+    private const int EnableQueryPlannerStability = 1007;
+    private const int OpenExtendedResultCodes = 0x02000000;
+
+    private readonly sqlite3 _handle;
+    private readonly string _store; // As it is named in messages.
+    private readonly Dictionary<string, SqliteStatement> _statements = new(StringComparer.Ordinal);
+
+    static SqliteDatabase() => Batteries_V2.Init();
+
+    private SqliteDatabase(sqlite3 handle, string store)
+    {
+        _handle = handle;
+        _store = store;
+    }
+
+    internal static string LibraryVersion => raw.sqlite3_libversion().utf8_to_string();
+
+    /// <summary>Opens a file, or <c>:memory:</c>. The path is taken as it is: it is never a URI.</summary>
+    internal static SqliteDatabase Open(string path, string store)
+    {
+        var flags = raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE | raw.SQLITE_OPEN_NOMUTEX | OpenExtendedResultCodes;
+        var code = raw.sqlite3_open_v2(path, out var handle, flags, vfs: null);
+        var database = new SqliteDatabase(handle, store);
+        if (code != raw.SQLITE_OK)
+        {
+            var error = database.Error(code);
+            database.Dispose();
+            throw error;
+        }
+
+        raw.sqlite3_db_config(handle, EnableQueryPlannerStability, 1, out _);
+        return database;
+    }
+
+    /// <summary>Rows changed by the last insert, update or delete.</summary>
+    internal int Changes => raw.sqlite3_changes(_handle);
+
+    internal bool IsReadOnly => raw.sqlite3_db_readonly(_handle, "main") == 1;
+
+    internal bool IsInTransaction => raw.sqlite3_get_autocommit(_handle) == 0;
+
+    /// <summary>Pages written to the write-ahead log by this connection since this was last asked.</summary>
+    internal int TakePagesWritten()
+    {
+        const int CacheWrite = 9; // SQLITE_DBSTATUS_CACHE_WRITE
+        raw.sqlite3_db_status(_handle, CacheWrite, out var pages, out _, resetFlg: 1);
+        return pages;
+    }
+
+    /// <summary>The statement of this text: prepared at its first use, then kept.</summary>
+    internal SqliteStatement Statement(string sql)
+    {
+        if (!_statements.TryGetValue(sql, out var statement))
+        {
+            statement = Prepare(sql);
+            _statements.Add(sql, statement);
+        }
+
+        return statement;
+    }
+
+    /// <summary>Runs one statement that is not worth keeping, such as a pragma.</summary>
+    /// <returns>The first column of its first row; null when there is none or it is null.</returns>
+    internal long? Scalar(string sql)
+    {
+        using var statement = Prepare(sql);
+        return statement.Scalar();
+    }
+
+    /// <summary>Runs any number of statements that give no rows worth reading.</summary>
+    internal void Execute(string sql)
+    {
+        var code = raw.sqlite3_exec(_handle, sql);
+        if (code != raw.SQLITE_OK)
+        {
+            throw Error(code);
+        }
+    }
+
+    internal BackendException Error(int code)
+    {
+        // An extended code says more where the connection has one for the same error.
+        var extended = raw.sqlite3_extended_errcode(_handle);
+        var message = raw.sqlite3_errmsg(_handle).utf8_to_string();
+        return SqliteErrors.From((extended & 0xFF) == (code & 0xFF) ? extended : code, message, _store);
+    }
+
+    public void Dispose()
+    {
+        foreach (var statement in _statements.Values)
+        {
+            statement.Dispose();
+        }
+
+        _statements.Clear();
+        _handle.Dispose();
+    }
+
+    private SqliteStatement Prepare(string sql)
+    {
+        var code = raw.sqlite3_prepare_v3(_handle, sql, raw.SQLITE_PREPARE_PERSISTENT, out var statement);
+        return code == raw.SQLITE_OK ? new SqliteStatement(this, statement) : throw Error(code);
+    }
+}

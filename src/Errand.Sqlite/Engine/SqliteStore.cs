@@ -1,0 +1,236 @@
+using System.Globalization;
+using System.Reflection;
+
+namespace Errand.Sqlite.Engine;
+
+/// <summary>Where a database is, and how it is opened: checked before it is touched, created and migrated where needed.</summary>
+internal sealed class SqliteStore
+{
+    /// <summary>"ERND" in the header of the file, so that a foreign database is never written to.</summary>
+    internal const int ApplicationId = 0x45524E44;
+
+    private static readonly string[] Migrations = ["0001_tasks.sql"];
+
+    private readonly SqliteBackendOptions _options;
+
+    internal SqliteStore(string path, SqliteBackendOptions options)
+    {
+        _options = options;
+        IsMemory = path == ":memory:";
+        Path = IsMemory ? path : System.IO.Path.GetFullPath(path);
+        Name = IsMemory ? "The database :memory:" : $"The database '{Path}'";
+    }
+
+    /// <summary>The version of the schema that this engine writes.</summary>
+    internal static int SchemaVersion => Migrations.Length;
+
+    internal bool IsMemory { get; }
+
+    /// <summary>The full path of the file, or <c>:memory:</c>.</summary>
+    internal string Path { get; }
+
+    /// <summary>As it is named in messages.</summary>
+    internal string Name { get; }
+
+    /// <summary>The version that the database has now; throws when it is newer than this engine.</summary>
+    internal int CheckVersion(SqliteDatabase database)
+    {
+        var version = (int)database.Scalar("pragma user_version").GetValueOrDefault();
+        return version <= SchemaVersion
+            ? version
+            : throw new SchemaTooNewException(
+                $"{Name} has schema version {version}, but this version of Errand knows versions up to {SchemaVersion}. Update "
+                + "the Errand packages of this program; the database was not changed.");
+    }
+
+    /// <summary>Opens the connection that writes, and brings the schema up to date.</summary>
+    internal SqliteDatabase Open()
+    {
+        if (!IsMemory)
+        {
+            CheckPath();
+        }
+
+        var database = SqliteDatabase.Open(Path, Name);
+        try
+        {
+            Prepare(database);
+            return database;
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens a second connection to a file, for checkpoints.</summary>
+    internal SqliteDatabase OpenForCheckpoints()
+    {
+        var database = SqliteDatabase.Open(Path, Name);
+        database.Scalar("pragma wal_autocheckpoint = 0");
+        return database;
+    }
+
+    /// <summary>Sets how commits are synced, and makes sure that it was understood.</summary>
+    internal void SetSynchronous(SqliteDatabase database, Durability durability)
+    {
+        var level = durability == Durability.Full ? 2 : 1;
+        database.Execute(level == 2 ? "pragma synchronous = full" : "pragma synchronous = normal");
+        if (database.Scalar("pragma synchronous") != level)
+        {
+            throw new BackendException($"{Name} did not accept synchronous = {level}; its durability cannot be promised.");
+        }
+    }
+
+    private void CheckPath()
+    {
+        if (Directory.Exists(Path))
+        {
+            throw new BackendException($"{Name} is a directory. Give the path of a file in it.");
+        }
+
+        var folder = System.IO.Path.GetDirectoryName(Path);
+        if (!Directory.Exists(folder))
+        {
+            throw new BackendException($"{Name} cannot be opened: its folder does not exist. Create '{folder}' first.");
+        }
+
+        if (!OperatingSystem.IsWindows() && !File.Exists(Path))
+        {
+            CreateForOwnerOnly();
+        }
+    }
+
+    /// <summary>
+    /// Payloads may hold secrets: nobody else may read the file. SQLite gives its log and index the same mode. A file that is
+    /// there already is never opened here: closing it would drop SQLite's own locks in this process
+    /// (https://www.sqlite.org/howtocorrupt.html §2.2).
+    /// </summary>
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    private void CreateForOwnerOnly()
+    {
+        try
+        {
+            new FileStream(Path, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }).Dispose();
+        }
+        catch (IOException) when (File.Exists(Path))
+        {
+            // Another process was first.
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackendException($"{Name} cannot be created: {e.Message}", false, e);
+        }
+    }
+
+    private void Prepare(SqliteDatabase database)
+    {
+        Patiently(() => Identify(database));
+        if (database.IsReadOnly)
+        {
+            throw new BackendException(
+                $"{Name} is read-only. Make the file and its folder writable for this user; it was not changed.");
+        }
+
+        database.Execute("pragma temp_store = memory; pragma trusted_schema = off; pragma cell_size_check = on");
+        if (_options.MaxDatabaseBytes is { } bytes)
+        {
+            var pages = bytes / database.Scalar("pragma page_size")!.Value;
+            database.Scalar(string.Create(CultureInfo.InvariantCulture, $"pragma max_page_count = {pages}"));
+        }
+
+        // Only heeded by a database that has no tables yet.
+        database.Execute("pragma auto_vacuum = incremental");
+        if (!IsMemory)
+        {
+            Patiently(() => database.Scalar("pragma journal_mode = wal"));
+            database.Scalar("pragma wal_autocheckpoint = 0");
+            SetSynchronous(database, Durability.Full);
+        }
+
+        Patiently(() => Migrate(database));
+        if (!IsMemory)
+        {
+            SetSynchronous(database, _options.Durability);
+        }
+    }
+
+    private void Identify(SqliteDatabase database)
+    {
+        var application = database.Scalar("pragma application_id").GetValueOrDefault();
+        var tables = database.Scalar("select count(*) from sqlite_schema").GetValueOrDefault();
+        if (application != ApplicationId && (application != 0 || tables > 0))
+        {
+            throw new NotAnErrandDatabaseException(
+                $"{Name} belongs to another program: its application id is {application} and it has {tables} tables and "
+                + "indexes. Choose another path; it was not changed.");
+        }
+
+        CheckVersion(database);
+    }
+
+    private void Migrate(SqliteDatabase database)
+    {
+        if (CheckVersion(database) == SchemaVersion)
+        {
+            return;
+        }
+
+        database.Execute("begin immediate");
+        try
+        {
+            // Again, now that nobody else can: another process may have been first.
+            for (var version = CheckVersion(database); version < SchemaVersion; version++)
+            {
+                database.Execute(ReadMigration(Migrations[version]));
+            }
+
+            database.Execute(string.Create(
+                CultureInfo.InvariantCulture,
+                $"pragma application_id = {ApplicationId}; pragma user_version = {SchemaVersion}; commit"));
+        }
+        catch
+        {
+            if (database.IsInTransaction)
+            {
+                database.Execute("rollback");
+            }
+
+            throw;
+        }
+    }
+
+    private static string ReadMigration(string name)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)!;
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    /// <summary>Runs <paramref name="step"/> again while another program holds the file, for the busy timeout at most.</summary>
+    private void Patiently(Action step)
+    {
+        var patience = new BusyPatience(_options);
+        while (true)
+        {
+            try
+            {
+                step();
+                return;
+            }
+            catch (BackendBusyException)
+            {
+                if (!patience.Wait())
+                {
+                    throw;
+                }
+            }
+        }
+    }
+}

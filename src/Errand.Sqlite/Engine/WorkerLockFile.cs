@@ -1,0 +1,87 @@
+using System.Globalization;
+
+namespace Errand.Sqlite.Engine;
+
+/// <summary>
+/// A file beside the database that an incarnation holds locked for as long as its process lives: the system drops the lock at the
+/// moment of death, so that others need not wait for the lease. (Process ids would lie: containers number their own.)
+/// </summary>
+internal sealed class WorkerLockFile : IDisposable
+{
+    private readonly FileStream _file;
+
+    private WorkerLockFile(FileStream file) => _file = file;
+
+    internal enum Liveness
+    {
+        /// <summary>Locked: its process lives, and its lease decides.</summary>
+        Alive,
+
+        /// <summary>There, but nobody holds it: its process is dead.</summary>
+        Dead,
+
+        /// <summary>Not there: it was taken away, or the worker is of another machine. Its lease decides.</summary>
+        Unknown,
+    }
+
+    internal static WorkerLockFile Hold(string database, long owner) =>
+        new(new FileStream(PathOf(database, owner), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+
+    internal static Liveness Probe(string database, long owner)
+    {
+        try
+        {
+            using var file = new FileStream(PathOf(database, owner), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            return Liveness.Dead;
+        }
+        catch (FileNotFoundException)
+        {
+            return Liveness.Unknown;
+        }
+        catch (IOException)
+        {
+            return Liveness.Alive;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return Liveness.Unknown; // Another user's: its lease decides.
+        }
+    }
+
+    internal static void Remove(string database, long owner)
+    {
+        try
+        {
+            File.Delete(PathOf(database, owner));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Litter, not harm: its owner id is in no row any more, so nobody looks at it again.
+        }
+    }
+
+    /// <summary>Lets go and takes the file away, so that it reads as unknown rather than dead.</summary>
+    public void Dispose()
+    {
+        // Deleted first: a moment of "there but free" would read as dead.
+        Remove();
+        _file.Dispose();
+    }
+
+    private void Remove()
+    {
+        try
+        {
+            File.Delete(_file.Name);
+        }
+        catch (IOException)
+        {
+            // Windows deletes no file that is open: it is let go first there, when the row is gone already.
+            _file.Dispose();
+            File.Delete(_file.Name);
+        }
+    }
+
+    private static string PathOf(string database, long owner) =>
+        string.Create(CultureInfo.InvariantCulture, $"{database}-worker-{owner:x}");
+}

@@ -1,0 +1,182 @@
+using Errand.Sqlite.Engine;
+
+namespace Errand.Sqlite;
+
+/// <summary>Enqueue: a new task is inserted as pending or scheduled, or handed to a worker that waits for it.</summary>
+public sealed partial class SqliteBackend
+{
+    private readonly HashSet<long> _emptyQueues = []; // Queues seen to have no ready task, within one transaction.
+
+    /// <inheritdoc/>
+    public async ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new NewIdOperation(this), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
+        IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tasks);
+        ArgumentOutOfRangeException.ThrowIfZero(tasks.Count, nameof(tasks));
+        return await SubmitAsync(new EnqueueOperation(this, tasks), cancellationToken).ConfigureAwait(false);
+    }
+
+    // language=sqlite
+    private const string InsertTaskSql = """
+        insert into tasks (
+            id, state, owner, epoch, attempt, priority, due, queue, name, max_attempts, enqueued, timeout, retry, payload)
+        values (
+            @id, @state, @owner, @epoch, @attempt, @priority, @due, @queue, @name, @max_attempts, @enqueued, @timeout, @retry,
+            @payload)
+        """;
+
+    private void Insert(NewTask task, long id)
+    {
+        var due = DueTime(task);
+        var queue = _names.IdOf(Database, task.Queue);
+        var name = _names.IdOf(Database, task.Name);
+        var taker = due <= _now ? TakerOf(queue, name) : null;
+        var start = taker is null ? 0 : 1;
+        var state = taker is not null ? TaskState.Running : due <= _now ? TaskState.Pending : TaskState.Scheduled;
+        Database.Statement(InsertTaskSql)
+            .With(id).With((long)state).With(taker?.Owner ?? Nobody).With(start).With(start).With(task.Priority).With(due)
+            .With(queue).With(name).With(task.Retry.MaxAttempts).With(_now).With((long?)task.Timeout?.TotalMilliseconds)
+            .With(RetryText.Of(task.Retry)).With(task.Payload.Span)
+            .Execute();
+
+        switch (state)
+        {
+            case TaskState.Running:
+                taker!.Reserved.Add(HandOff(task, id, taker.Owner, due));
+                break;
+            case TaskState.Pending:
+                _emptyQueues.Remove(queue);
+                _readyMayHaveGrown = true;
+                break;
+            default:
+                _nextDue = Math.Min(_nextDue, due);
+                break;
+        }
+    }
+
+    private long DueTime(NewTask task) => task switch
+    {
+        { DueAt: { } due } => Math.Max(_now, due.ToUnixTimeMilliseconds()),
+        { Delay: { } delay } => _now + (long)Math.Ceiling(delay.TotalMilliseconds),
+        _ => _now,
+    };
+
+    // language=sqlite
+    private const string AnyReadySql = "select 1 from tasks where queue = @queue and state = 10 limit 1";
+
+    /// <summary>
+    /// The worker that a new task can be handed to as it is inserted: one that waits on the queue, knows the name and has room,
+    /// and only while no earlier task is ready, as seen inside this transaction.
+    /// </summary>
+    private ReserveOperation? TakerOf(long queue, long name)
+    {
+        foreach (var waiting in _waiting)
+        {
+            if (waiting.HasRoom && waiting.Takes(queue, name))
+            {
+                return IsEmpty(queue) ? waiting : null;
+            }
+        }
+
+        return null;
+    }
+
+    private bool IsEmpty(long queue)
+    {
+        if (_emptyQueues.Contains(queue))
+        {
+            return true;
+        }
+
+        if (Database.Statement(AnyReadySql).With(queue).Scalar() is not null)
+        {
+            return false;
+        }
+
+        _emptyQueues.Add(queue);
+        return true;
+    }
+
+    private ReservedTask HandOff(NewTask task, long id, long owner, long due) => new()
+    {
+        Lease = new TaskLease(id, owner, 1),
+        Name = task.Name,
+        Queue = task.Queue,
+        Attempt = 1,
+        EnqueuedAt = DateTimeOffset.FromUnixTimeMilliseconds(_now),
+        DueAt = DateTimeOffset.FromUnixTimeMilliseconds(due),
+        Timeout = task.Timeout,
+        Retry = task.Retry,
+        Payload = task.Payload,
+    };
+
+    // language=sqlite
+    private const string ExistsSql = """
+        select 1 from tasks where id = @id
+        union all
+        select 1 from finished where id = @id
+        """;
+
+    private bool Exists(long id) => Database.Statement(ExistsSql).With(id).Scalar() is not null;
+
+    private sealed class EnqueueOperation(SqliteBackend backend, IReadOnlyList<NewTask> tasks)
+        : Operation<IReadOnlyList<EnqueuedTask>>
+    {
+        private readonly EnqueuedTask[] _enqueued = new EnqueuedTask[tasks.Count];
+        private ArgumentException? _misuse;
+
+        internal override TurnPart Part => TurnPart.Enqueue;
+
+        internal override int NewIds => tasks.Count;
+
+        internal override void Run()
+        {
+            Result = _enqueued;
+            for (var i = 0; i < _enqueued.Length; i++)
+            {
+                // A given id, or the one it had before a rollback whose commit may have been done after all.
+                var known = tasks[i].Id ?? (_enqueued[i].Id == 0 ? null : _enqueued[i].Id);
+                if (known is { } id && backend.Exists(id))
+                {
+                    _enqueued[i] = new EnqueuedTask(id, IsNew: tasks[i].Id is null);
+                    continue;
+                }
+
+                if (tasks[i].Id is { } given && !TaskIds.WasGiven(backend.Database, given))
+                {
+                    _misuse ??= new ArgumentException(
+                        $"The id {given} was never given out. Ids come from NewIdAsync; a key of your own belongs in the payload.");
+                    continue;
+                }
+
+                _enqueued[i] = new EnqueuedTask(known ?? backend._ids.Take(), IsNew: true);
+                backend.Insert(tasks[i], _enqueued[i].Id);
+            }
+        }
+
+        internal override void Complete()
+        {
+            if (_misuse is null)
+            {
+                base.Complete();
+            }
+            else
+            {
+                Fail(_misuse);
+            }
+        }
+    }
+
+    private sealed class NewIdOperation(SqliteBackend backend) : Operation<long>
+    {
+        internal override TurnPart Part => TurnPart.Enqueue;
+
+        internal override int NewIds => 1;
+
+        internal override void Run() => Result = Result == 0 ? backend._ids.Take() : Result;
+    }
+}

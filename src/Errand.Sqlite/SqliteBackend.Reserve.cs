@@ -1,0 +1,311 @@
+using System.Runtime.InteropServices;
+using Errand.Sqlite.Diagnostics;
+using Errand.Sqlite.Engine;
+
+namespace Errand.Sqlite;
+
+/// <summary>Reserve: workers wait in a list of the writer's; each turn fills what it can.</summary>
+public sealed partial class SqliteBackend
+{
+    /// <summary>The owner of a task that nobody runs: as wide in the row as a worker's id.</summary>
+    private const long Nobody = 1L << 40;
+
+    /// <summary>Scheduled tasks that become pending in one turn at most.</summary>
+    private const int PromotionBatch = 500;
+
+    /// <summary>Tasks of other workers that one reserve looks past at most; it goes on when those have been taken.</summary>
+    private const int LookPast = 1_000;
+
+    private readonly List<ReserveOperation> _waiting = [];
+    private readonly List<TaskLease> _undelivered = []; // Reserved by a commit whose outcome is unknown: not to be orphaned.
+    private bool _readyMayHaveGrown; // Since waiting workers were last filled.
+    private long _nextDue = long.MaxValue; // The due time of the first scheduled task; 0 when not known.
+    private int _turnOfQueue;
+
+    private bool HasWorkForWaiting => _waiting.Count > 0 && (_readyMayHaveGrown || _nextDue <= _now);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
+        ReserveRequest request, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.MaxTasks, 1, nameof(request));
+        cancellationToken.ThrowIfCancellationRequested();
+        var operation = new ReserveOperation(this, request);
+        Submit(operation);
+
+        // The answer is always waited for: a task that was reserved at the moment of cancellation is not lost.
+        await using (EndWaitWhenCancelled(operation, cancellationToken).ConfigureAwait(false))
+        {
+            var reserved = await operation.Completion.ConfigureAwait(false);
+            if (reserved.Count == 0)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            return reserved;
+        }
+    }
+
+    private static CancellationTokenRegistration EndWaitWhenCancelled(ReserveOperation operation, CancellationToken token) =>
+        token.UnsafeRegister(
+            static state =>
+            {
+                var operation = (ReserveOperation)state!;
+                operation.Backend._inbox.TryAdd(new EndReserveNote(operation));
+            },
+            operation);
+
+    // language=sqlite
+    private const string PromoteSql = """
+        update tasks
+        set    state = 10, parked = null
+        where  id in (select id from tasks where state = 11 and due <= @now order by due limit @count)
+        """;
+
+    // language=sqlite
+    private const string NextDueSql = "select due from tasks where state = 11 order by due limit 1";
+
+    /// <summary>Scheduled tasks whose time has come become pending: only when a worker waits, since nobody else can tell.</summary>
+    private void Promote()
+    {
+        if (_waiting.Count == 0 || _nextDue > _now)
+        {
+            return;
+        }
+
+        if (Database.Statement(PromoteSql).With(_now).With(PromotionBatch).Execute() > 0)
+        {
+            _readyMayHaveGrown = true;
+        }
+
+        _nextDue = Database.Statement(NextDueSql).Scalar() ?? long.MaxValue;
+    }
+
+    private void Fill()
+    {
+        _emptyQueues.Clear();
+        if (!_readyMayHaveGrown)
+        {
+            return;
+        }
+
+        _turnOfQueue++;
+        foreach (var waiting in _waiting)
+        {
+            for (var i = 0; i < waiting.Queues.Count && waiting.HasRoom; i++)
+            {
+                Reserve(waiting, waiting.Queues[(i + _turnOfQueue) % waiting.Queues.Count]);
+            }
+        }
+
+        _readyMayHaveGrown = false;
+    }
+
+    // language=sqlite
+    private const string SelectReadySql = """
+        select   id, name, due, epoch, attempt, max_attempts, enqueued, timeout, retry, payload
+        from     tasks
+        where    queue = @queue and state = 10
+        order by priority desc, due, id
+        """;
+
+    // language=sqlite
+    private const string StartSql = """
+        update tasks
+        set    state = 12, owner = @owner, epoch = epoch + 1, attempt = attempt + 1
+        where  id = @id
+        """;
+
+    private void Reserve(ReserveOperation waiting, string queue)
+    {
+        var first = waiting.Reserved.Count;
+        var passed = 0;
+        List<(long Id, long Name)>? unknown = null;
+        var ready = Database.Statement(SelectReadySql).With(_names.IdOf(Database, queue));
+        while (waiting.HasRoom && passed < LookPast && ready.Step())
+        {
+            if (waiting.Knows(ready.Int64(1)))
+            {
+                waiting.Reserved.Add(ReadReady(ready, waiting.Owner, queue));
+            }
+            else
+            {
+                passed++;
+                (unknown ??= []).Add((ready.Int64(0), ready.Int64(1)));
+            }
+        }
+
+        ready.Reset();
+        foreach (var task in CollectionsMarshal.AsSpan(waiting.Reserved)[first..])
+        {
+            Database.Statement(StartSql).With(waiting.Owner).With(task.Lease.Id).Execute();
+        }
+
+        if (unknown is not null)
+        {
+            ParkUnknown(unknown);
+        }
+    }
+
+    private ReservedTask ReadReady(SqliteStatement row, long owner, string queue) => new()
+    {
+        Lease = new TaskLease(row.Int64(0), owner, row.Int64(3) + 1),
+        Name = _names.TextOf(Database, row.Int64(1)),
+        Queue = queue,
+        Attempt = row.Int32(4) + 1,
+        EnqueuedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.Int64(6)),
+        DueAt = DateTimeOffset.FromUnixTimeMilliseconds(row.Int64(2)),
+        Timeout = row.IsNull(7) ? null : TimeSpan.FromMilliseconds(row.Int64(7)),
+        Retry = RetryText.Read(row.IsNull(8) ? null : row.Text(8), row.Int32(5)),
+        Payload = row.Blob(9),
+    };
+
+    // language=sqlite
+    private const string AnybodyKnowsSql = "select 1 from worker_names where name = @name limit 1";
+
+    // language=sqlite
+    private const string ParkSql = "update tasks set state = 11, parked = 1, due = @due where id = @id";
+
+    /// <summary>A task whose name no live worker knows is put aside, so that it neither blocks others nor burns attempts.</summary>
+    private void ParkUnknown(List<(long Id, long Name)> tasks)
+    {
+        var due = _now + (long)Defaults.UnknownNameParking.TotalMilliseconds;
+        foreach (var (id, name) in tasks)
+        {
+            if (Database.Statement(AnybodyKnowsSql).With(name).Scalar() is null)
+            {
+                Database.Statement(ParkSql).With(due).With(id).Execute();
+                Log.Parked(_logger, id, _names.TextOf(Database, name), Defaults.UnknownNameParking);
+                _nextDue = Math.Min(_nextDue, due);
+            }
+        }
+    }
+
+    /// <summary>After the commit: who got something hears of it, and waits no more.</summary>
+    private void DeliverReserved()
+    {
+        for (var i = _waiting.Count - 1; i >= 0; i--)
+        {
+            if (_waiting[i] is { Reserved.Count: > 0 } filled)
+            {
+                _waiting.RemoveAt(i);
+                filled.Complete();
+            }
+        }
+    }
+
+    /// <summary>After a rollback: nobody got anything, unless the commit was done after all.</summary>
+    private void TakeBackReserved()
+    {
+        foreach (var waiting in _waiting)
+        {
+            if (_commitIsUnknown)
+            {
+                _undelivered.AddRange(waiting.Reserved.Select(task => task.Lease));
+            }
+
+            waiting.TakeBack();
+        }
+
+        _emptyQueues.Clear();
+        _commitIsUnknown = false;
+    }
+
+    private void ReleaseUndelivered()
+    {
+        foreach (var lease in _undelivered)
+        {
+            Release(lease);
+        }
+    }
+
+    private void FailWaiting(Exception exception)
+    {
+        foreach (var waiting in _waiting)
+        {
+            waiting.Fail(exception);
+        }
+
+        _waiting.Clear();
+    }
+
+    /// <summary>A worker that waits for tasks. It stays in the writer's list until it has some, or its wait ends.</summary>
+    private sealed class ReserveOperation(SqliteBackend backend, ReserveRequest request) : Operation<IReadOnlyList<ReservedTask>>
+    {
+        private LocalWorker? _worker;
+        private HashSet<long>? _queueIds;
+
+        internal SqliteBackend Backend => backend;
+
+        internal override TurnPart Part => TurnPart.Note;
+
+        internal long Owner => request.Owner;
+
+        internal IReadOnlyList<string> Queues => request.Queues;
+
+        internal List<ReservedTask> Reserved { get; } = new(Math.Min(request.MaxTasks, 64));
+
+        internal long Deadline { get; private set; }
+
+        internal bool HasRoom => Reserved.Count < request.MaxTasks;
+
+        internal override void Run()
+        {
+            if (!backend._workers.TryGetValue(request.Owner, out _worker))
+            {
+                Fail(new WorkerLostException(request.Owner));
+                return;
+            }
+
+            Deadline = request.Wait == Timeout.InfiniteTimeSpan
+                ? long.MaxValue
+                : backend._time.GetTimestamp() + (long)(request.Wait.TotalSeconds * backend._time.TimestampFrequency);
+            backend._waiting.Add(this);
+            backend._readyMayHaveGrown = true; // For it, everything is new.
+        }
+
+        internal bool Knows(long name) => _worker!.Names.Contains(name);
+
+        internal bool Takes(long queue, long name)
+        {
+            _queueIds ??= [.. request.Queues.Select(text => backend._names.IdOf(backend.Database, text))];
+            return Knows(name) && _queueIds.Contains(queue);
+        }
+
+        /// <summary>After a rollback: it got nothing, and names that were new in it may be given other numbers.</summary>
+        internal void TakeBack()
+        {
+            Reserved.Clear();
+            _queueIds = null;
+        }
+
+        internal override void Complete()
+        {
+            Result = Reserved;
+            base.Complete();
+        }
+    }
+
+    /// <summary>The caller's wait was cancelled: it is told so, unless it has been given something.</summary>
+    private sealed class EndReserveNote(ReserveOperation operation) : Operation
+    {
+        internal override TurnPart Part => TurnPart.Note;
+
+        internal override void Run()
+        {
+            if (operation.Backend._waiting.Remove(operation))
+            {
+                operation.Complete();
+            }
+        }
+
+        internal override void Complete()
+        {
+        }
+
+        internal override void Fail(Exception exception)
+        {
+        }
+    }
+}

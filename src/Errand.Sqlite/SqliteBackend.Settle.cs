@@ -1,0 +1,146 @@
+using Errand.Sqlite.Engine;
+
+namespace Errand.Sqlite;
+
+/// <summary>Settle: every statement is fenced by id, owner and epoch, and needs its one row.</summary>
+public sealed partial class SqliteBackend
+{
+    /// <inheritdoc/>
+    public async ValueTask<bool> MarkSuccessAsync(
+        TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new MarkSuccessOperation(this, lease, result), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> MarkFailureAsync(
+        TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(failure);
+        return await SubmitAsync(new MarkFailureOperation(this, lease, failure), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new ReleaseOperation(this, lease), cancellationToken).ConfigureAwait(false);
+
+    // language=sqlite
+    private const string ArchiveSuccessSql = """
+        insert into finished (id, state, queue, name, priority, attempt, epoch, enqueued, due, finished, result)
+        select id, 20, queue, name, priority, attempt, epoch, enqueued, due, @now, @result
+        from   tasks
+        where  id = @id and owner = @owner and epoch = @epoch and state = 12
+        """;
+
+    // language=sqlite
+    private const string DeleteTaskSql = "delete from tasks where id = @id";
+
+    private bool MarkSuccess(TaskLease lease, ReadOnlySpan<byte> result)
+    {
+        var archived = Database.Statement(ArchiveSuccessSql)
+            .With(_now).With(result).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute();
+        return archived == 1 && End(lease.Id);
+    }
+
+    // language=sqlite
+    private const string ArchiveFailureSql = """
+        insert into finished (
+            id, state, queue, name, priority, attempt, epoch, enqueued, due, finished, error, max_attempts, timeout, retry,
+            payload)
+        select id, 21, queue, name, priority, attempt, epoch, enqueued, due, @now, @error, max_attempts, timeout, retry, payload
+        from   tasks
+        where  id = @id and owner = @owner and epoch = @epoch and state = 12
+        """;
+
+    // language=sqlite
+    private const string RetrySql = """
+        update tasks
+        set    state = @state, owner = @nobody, due = @due
+        where  id = @id and owner = @owner and epoch = @epoch and state = 12
+        """;
+
+    private bool MarkFailure(TaskLease lease, TaskFailure failure)
+    {
+        if (failure.RetryAfter is not { } delay)
+        {
+            var archived = Database.Statement(ArchiveFailureSql)
+                .With(_now).With(failure.Error).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute();
+            return archived == 1 && End(lease.Id);
+        }
+
+        var due = _now + (long)Math.Ceiling(delay.TotalMilliseconds);
+        var state = due <= _now ? TaskState.Pending : TaskState.Scheduled;
+        _nextDue = Math.Min(_nextDue, due);
+        _readyMayHaveGrown |= state == TaskState.Pending;
+        return Database.Statement(RetrySql)
+            .With((long)state).With(Nobody).With(due).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1;
+    }
+
+    // language=sqlite
+    private const string ReleaseSql = """
+        update tasks
+        set    state = 10, owner = @nobody, attempt = attempt - 1
+        where  id = @id and owner = @owner and epoch = @epoch and state = 12
+        """;
+
+    private bool Release(TaskLease lease)
+    {
+        _readyMayHaveGrown = true;
+        return Database.Statement(ReleaseSql)
+            .With(Nobody).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1;
+    }
+
+    private bool End(long id)
+    {
+        Database.Statement(DeleteTaskSql).With(id).Execute();
+        NoteEnded(id);
+        return true;
+    }
+
+    // language=sqlite
+    private const string WasArchivedSql = "select 1 from finished where id = @id and epoch = @epoch";
+
+    /// <summary>
+    /// A settlement is never written twice. When it finds nothing on its second run, its first, whose commit was not seen to
+    /// succeed, may have been the one that ended the task.
+    /// </summary>
+    private abstract class SettleOperation(SqliteBackend backend, TaskLease lease) : Operation<bool>
+    {
+        private bool _ranBefore;
+
+        internal override TurnPart Part => TurnPart.Settle;
+
+        internal override void Run()
+        {
+            Result = Settle()
+                || (_ranBefore && backend.Database.Statement(WasArchivedSql).With(lease.Id).With(lease.Epoch).Scalar() is not null);
+            _ranBefore = true;
+        }
+
+        protected abstract bool Settle();
+    }
+
+    private sealed class MarkSuccessOperation(SqliteBackend backend, TaskLease lease, ReadOnlyMemory<byte> result)
+        : SettleOperation(backend, lease)
+    {
+        private readonly SqliteBackend _backend = backend;
+        private readonly TaskLease _lease = lease;
+
+        protected override bool Settle() => _backend.MarkSuccess(_lease, result.Span);
+    }
+
+    private sealed class MarkFailureOperation(SqliteBackend backend, TaskLease lease, TaskFailure failure)
+        : SettleOperation(backend, lease)
+    {
+        private readonly SqliteBackend _backend = backend;
+        private readonly TaskLease _lease = lease;
+
+        protected override bool Settle() => _backend.MarkFailure(_lease, failure);
+    }
+
+    private sealed class ReleaseOperation(SqliteBackend backend, TaskLease lease) : SettleOperation(backend, lease)
+    {
+        private readonly SqliteBackend _backend = backend;
+        private readonly TaskLease _lease = lease;
+
+        protected override bool Settle() => _backend.Release(_lease);
+    }
+}

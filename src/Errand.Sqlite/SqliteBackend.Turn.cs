@@ -1,0 +1,338 @@
+using Errand.Sqlite.Diagnostics;
+using Errand.Sqlite.Engine;
+
+namespace Errand.Sqlite;
+
+/// <summary>The writer thread: what it waits for, and what it does in one turn.</summary>
+public sealed partial class SqliteBackend
+{
+    // From here on, every field is the writer thread's alone.
+    private readonly List<Operation> _arrived = [];
+    private readonly List<Operation>[] _parts = [[], [], [], []];
+    private readonly InternedNames _names = new();
+    private readonly TaskIds _ids = new();
+    private SqliteDatabase? _database;
+    private ITimer? _alarm;
+    private TaskCompletionSource? _closed;
+    private long _dataVersion;
+    private bool _commitIsUnknown; // A commit was tried, and has not been seen to succeed.
+    private long _now; // The wall clock of this turn, ms UTC.
+
+    private SqliteDatabase Database => _database ?? throw new InvalidOperationException("The turn has not opened the database.");
+
+    private void Write()
+    {
+        while (_closed is null)
+        {
+            _arrived.Clear();
+            _inbox.TakeAll(_arrived, TimeToWait());
+            try
+            {
+                TakeTurn();
+            }
+            catch (Exception e)
+            {
+                // A fault of ours. No caller may wait for ever because of it, and the thread must live on.
+                Log.WriterFault(_logger, e);
+                FailAll(new BackendException($"{_store.Name}: the writer failed, which is a fault in Errand.", false, e));
+            }
+        }
+
+        Close(_closed);
+    }
+
+    /// <summary>
+    /// One turn: everything that has arrived, in one transaction. When that fails, each operation alone, so that none suffers
+    /// for another.
+    /// </summary>
+    private void TakeTurn()
+    {
+        Sort();
+        var settles = Part(TurnPart.Settle);
+        var enqueues = Part(TurnPart.Enqueue);
+        RunAll(Part(TurnPart.Note));
+        try
+        {
+            Open();
+            _now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+            AddUpkeep(settles);
+            TakeIds(enqueues);
+        }
+        catch (BackendException e)
+        {
+            FailAll(e);
+            return;
+        }
+
+        try
+        {
+            Transact(settles, enqueues);
+        }
+        catch (BackendBusyException e)
+        {
+            FailAll(e); // Each alone would only wait as long again.
+            return;
+        }
+        catch (BackendException e)
+        {
+            AfterFailure(e);
+            EachAlone([.. settles, .. enqueues]);
+        }
+
+        foreach (var read in Part(TurnPart.Read))
+        {
+            RunRead(read);
+        }
+
+        FinishUpkeep();
+    }
+
+    private List<Operation> Part(TurnPart part) => _parts[(int)part];
+
+    private void Sort()
+    {
+        foreach (var part in _parts)
+        {
+            part.Clear();
+        }
+
+        foreach (var operation in _arrived)
+        {
+            Part(operation.Part).Add(operation);
+        }
+    }
+
+    private void Open()
+    {
+        if (_database is null)
+        {
+            _database = _store.Open();
+            _dataVersion = -1;
+            _readyMayHaveGrown = true;
+            _nextDue = 0;
+            WarnOfLibrary();
+        }
+    }
+
+    private void Transact(List<Operation> settles, List<Operation> enqueues)
+    {
+        if (settles.Count + enqueues.Count == 0 && !HasWorkForWaiting)
+        {
+            return;
+        }
+
+        Begin();
+        try
+        {
+            ReleaseUndelivered();
+            RunAll(settles);
+            Promote();
+            RunAll(enqueues);
+            Fill();
+            Commit();
+        }
+        catch
+        {
+            Rollback();
+            throw;
+        }
+
+        CompleteAll(settles);
+        CompleteAll(enqueues);
+        _undelivered.Clear();
+        DeliverReserved();
+        TellWaiters();
+    }
+
+    private void EachAlone(List<Operation> operations)
+    {
+        foreach (var operation in operations)
+        {
+            try
+            {
+                Open();
+                Transact([operation], []);
+            }
+            catch (BackendException e)
+            {
+                AfterFailure(e);
+                operation.Fail(e);
+            }
+        }
+    }
+
+    private void RunRead(Operation read)
+    {
+        try
+        {
+            Open();
+            read.Run();
+            read.Complete();
+        }
+        catch (Exception e) when (e is BackendException or TaskNotFoundException)
+        {
+            read.Fail(e);
+        }
+    }
+
+    private static void RunAll(List<Operation> operations)
+    {
+        foreach (var operation in operations)
+        {
+            operation.Run();
+        }
+    }
+
+    private static void CompleteAll(List<Operation> operations)
+    {
+        foreach (var operation in operations)
+        {
+            operation.Complete();
+        }
+    }
+
+    private void Begin()
+    {
+        SyncIfOwed();
+        var patience = new BusyPatience(_options);
+        while (true)
+        {
+            try
+            {
+                Database.Statement("begin immediate").Execute();
+                break;
+            }
+            catch (BackendBusyException) when (patience.Wait())
+            {
+                // Somebody else writes at this moment.
+            }
+        }
+
+        if (!_store.IsMemory)
+        {
+            try
+            {
+                LookForStrangers();
+            }
+            catch
+            {
+                Rollback();
+                throw;
+            }
+        }
+    }
+
+    /// <summary>When somebody else has written since the last turn, what is known from memory is looked at again.</summary>
+    private void LookForStrangers()
+    {
+        var version = Database.Statement("pragma data_version").Scalar().GetValueOrDefault();
+        if (version == _dataVersion)
+        {
+            return;
+        }
+
+        _store.CheckVersion(Database); // Before anything is written into what a newer engine may have migrated.
+        _dataVersion = version;
+        _readyMayHaveGrown = true;
+        _nextDue = 0;
+        _waitersMayBeDone = true;
+        DropLostWorkers();
+    }
+
+    private void Commit()
+    {
+        _commitIsUnknown = true;
+        Database.Statement("commit").Execute();
+        _commitIsUnknown = false;
+        NoteCommit();
+    }
+
+    private void Rollback()
+    {
+        _names.Forget();
+        _ended.Clear();
+        TakeBackReserved();
+        _readyMayHaveGrown = true;
+        _nextDue = 0;
+        if (Database.IsInTransaction)
+        {
+            Database.Statement("rollback").Execute();
+        }
+    }
+
+    private void AfterFailure(BackendException exception)
+    {
+        if (_database is not null && !_store.IsMemory && SqliteErrors.SpoilsConnection(exception))
+        {
+            Log.ConnectionReplaced(_logger, _store.Path, exception);
+            CloseConnections();
+        }
+    }
+
+    private void CloseConnections()
+    {
+        _checkpoints?.Dispose();
+        _checkpoints = null;
+        _database?.Dispose();
+        _database = null;
+    }
+
+    /// <summary>Ids are taken before the turn and synced whatever the durability: a rollback or a power cut gives none twice.</summary>
+    private void TakeIds(List<Operation> enqueues)
+    {
+        var needed = 0;
+        foreach (var operation in enqueues)
+        {
+            needed += operation.NewIds;
+        }
+
+        if (needed == 0 || _ids.Has(needed))
+        {
+            return;
+        }
+
+        _syncOwed = _options.Durability == Durability.Relaxed;
+        Begin();
+        try
+        {
+            _ids.TakeBlock(Database, needed);
+            Commit();
+        }
+        catch
+        {
+            Rollback();
+            throw;
+        }
+    }
+
+    private void FailAll(BackendException exception)
+    {
+        AfterFailure(exception);
+        foreach (var operation in _arrived)
+        {
+            operation.Fail(exception);
+        }
+
+        FailWaiting(exception);
+    }
+
+    private void Close(TaskCompletionSource closed)
+    {
+        _inbox.Close(_arrived);
+        var disposed = new ObjectDisposedException(nameof(SqliteBackend));
+        foreach (var operation in _arrived)
+        {
+            operation.Fail(disposed);
+        }
+
+        EndWaits(disposed);
+        foreach (var worker in _workers.Values)
+        {
+            worker.LockFile?.Dispose();
+        }
+
+        _alarm?.Dispose();
+        CloseConnections();
+        closed.SetResult();
+    }
+}

@@ -1,0 +1,336 @@
+using Errand.Sqlite.Diagnostics;
+using Errand.Sqlite.Engine;
+using SQLitePCL;
+
+namespace Errand.Sqlite;
+
+/// <summary>
+/// What the writer does beside its callers' wishes, a little in each turn: retention, giving space back, checkpoints, syncing
+/// under <see cref="Durability.Relaxed"/>, looking for other processes' work, and knowing when to wake for each.
+/// </summary>
+public sealed partial class SqliteBackend
+{
+    /// <summary>Finished tasks removed in one turn at most: about a millisecond.</summary>
+    private const int PruneBatch = 1_000;
+
+    /// <summary>Free pages given back in one turn at most.</summary>
+    private const int VacuumBatch = 256;
+
+    /// <summary>Free pages that are kept for what comes next.</summary>
+    private const int SparePages = 1_024;
+
+    /// <summary>Pages in the write-ahead log after which they are moved to the database: 16 MiB of 4 KiB pages.</summary>
+    private const int CheckpointPages = 4_096;
+
+    /// <summary>A log that a reader holds back beyond this is reported, once each time that it doubles.</summary>
+    private const long LogWarningBytes = 256L * 1024 * 1024;
+
+    private static readonly TimeSpan SyncInterval = TimeSpan.FromMilliseconds(900); // A second, less the time of the sync.
+    private static readonly TimeSpan PruneInterval = TimeSpan.FromSeconds(1);
+
+    private SqliteDatabase? _checkpoints;
+    private long _pagesInLog;
+    private long _nextLogWarning = LogWarningBytes;
+    private long _lastPoll;
+    private long _lastPrune;
+    private bool _pruneGoesOn;
+    private bool _vacuumGoesOn;
+    private bool _syncOwed; // The next commit must be a synced one.
+    private long? _unsyncedSince; // When the oldest commit was made that may not be on the disk; Relaxed only.
+
+    private static bool Passed(TimeSpan elapsed, TimeSpan interval) => elapsed >= interval;
+
+    /// <summary>How long the writer may sleep when nothing arrives.</summary>
+    private TimeSpan TimeToWait()
+    {
+        if (_database is null)
+        {
+            return Timeout.InfiniteTimeSpan;
+        }
+
+        var wait = TimeSpan.MaxValue;
+        Until(PruneInterval, _lastPrune, !_pruneGoesOn);
+        if (_pruneGoesOn || _vacuumGoesOn)
+        {
+            wait = TimeSpan.FromMilliseconds(5); // Paced: what callers want comes first.
+        }
+
+        if (_waiting.Count + _resultWaiters.Count > 0)
+        {
+            Until(Defaults.PollInterval, _lastPoll, !_store.IsMemory);
+        }
+
+        Until(SweepInterval, _lastSweep, _workers.Count > 0);
+        if (_unsyncedSince is { } unsynced)
+        {
+            Until(SyncInterval, unsynced, true);
+        }
+
+        if (_waiting.Count > 0)
+        {
+            foreach (var waiting in _waiting)
+            {
+                if (waiting.Deadline != long.MaxValue)
+                {
+                    Least(_time.GetElapsedTime(_time.GetTimestamp(), waiting.Deadline));
+                }
+            }
+
+            if (_nextDue != long.MaxValue)
+            {
+                var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+                Least(TimeSpan.FromMilliseconds(Math.Clamp(_nextDue - now, 0, 60_000)));
+            }
+        }
+
+        return Sleepable(wait < TimeSpan.Zero ? TimeSpan.Zero : wait);
+
+        void Until(TimeSpan interval, long since, bool applies)
+        {
+            if (applies)
+            {
+                Least(interval - _time.GetElapsedTime(since));
+            }
+        }
+
+        void Least(TimeSpan time) => wait = time < wait ? time : wait;
+    }
+
+    /// <summary>On the system's clock the writer sleeps by itself; a clock of tests rings the bell instead.</summary>
+    private TimeSpan Sleepable(TimeSpan wait)
+    {
+        if (_time == TimeProvider.System || wait == TimeSpan.Zero)
+        {
+            return wait;
+        }
+
+        _alarm ??= _time.CreateTimer(static inbox => ((Inbox)inbox!).Ring(), _inbox, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _alarm.Change(wait, Timeout.InfiniteTimeSpan);
+        return Timeout.InfiniteTimeSpan;
+    }
+
+    /// <summary>Adds what is due to the turn's operations.</summary>
+    private void AddUpkeep(List<Operation> settles)
+    {
+        if (!_store.IsMemory && Passed(_time.GetElapsedTime(_lastPoll), Defaults.PollInterval))
+        {
+            _lastPoll = _time.GetTimestamp();
+            if (Database.Statement("pragma data_version").Scalar() != _dataVersion)
+            {
+                _readyMayHaveGrown = true; // The turn's begin looks closer.
+                _waitersMayBeDone = true;
+            }
+        }
+
+        if (_workers.Count > 0 && Passed(_time.GetElapsedTime(_lastSweep), SweepInterval))
+        {
+            settles.Add(new UpkeepOperation(this, Sweep));
+        }
+
+        if (_pruneGoesOn || Passed(_time.GetElapsedTime(_lastPrune), PruneInterval))
+        {
+            if (HasPrunable())
+            {
+                settles.Add(new UpkeepOperation(this, Prune));
+            }
+            else
+            {
+                _pruneGoesOn = false;
+                _lastPrune = _time.GetTimestamp();
+            }
+        }
+
+        if (_unsyncedSince is { } unsynced && Passed(_time.GetElapsedTime(unsynced), SyncInterval))
+        {
+            settles.Add(new UpkeepOperation(this, TouchForSync));
+        }
+    }
+
+    // language=sqlite
+    private const string HasPrunableSql = "select 1 from finished where state <> 21 and finished < @before limit 1";
+
+    // language=sqlite
+    private const string PruneSql = """
+        delete from finished
+        where  id in (select id from finished where state <> 21 and finished < @before order by finished limit @count)
+        """;
+
+    private long PruneBefore => _now - (long)_options.Retention.TotalMilliseconds;
+
+    private bool HasPrunable() => Database.Statement(HasPrunableSql).With(PruneBefore).Scalar() is not null;
+
+    private void Prune()
+    {
+        _pruneGoesOn = Database.Statement(PruneSql).With(PruneBefore).With(PruneBatch).Execute() == PruneBatch;
+        _vacuumGoesOn = true;
+        _lastPrune = _time.GetTimestamp();
+    }
+
+    // language=sqlite
+    private const string TouchSql = "update ids set next = next";
+
+    /// <summary>Nobody has written for a while: a write of nothing carries the sync that is owed.</summary>
+    private void TouchForSync() => Database.Statement(TouchSql).Execute();
+
+    /// <summary>
+    /// Relaxed keeps its bound of a second by one rule: a turn that comes when something has been unsynced for that long commits
+    /// under FULL, and its sync covers everything in the log before it.
+    /// </summary>
+    private void SyncIfOwed()
+    {
+        if (_options.Durability == Durability.Full || _store.IsMemory)
+        {
+            return;
+        }
+
+        var owed = _syncOwed || (_unsyncedSince is { } since && Passed(_time.GetElapsedTime(since), SyncInterval));
+        if (owed != _commitsAreSynced)
+        {
+            _store.SetSynchronous(Database, owed ? Durability.Full : Durability.Relaxed);
+            _commitsAreSynced = owed;
+        }
+
+        _syncOwed = false;
+    }
+
+    private bool _commitsAreSynced; // Whether the connection is under FULL at this moment; Relaxed only.
+
+    private void NoteCommit()
+    {
+        if (_options.Durability == Durability.Relaxed && !_store.IsMemory)
+        {
+            _unsyncedSince = _commitsAreSynced ? null : _unsyncedSince ?? _time.GetTimestamp();
+        }
+
+        if (!_store.IsMemory)
+        {
+            _pagesInLog += Database.TakePagesWritten();
+        }
+    }
+
+    /// <summary>After the turn, and after its callers have been told.</summary>
+    private void FinishUpkeep()
+    {
+        try
+        {
+            ReportGone();
+            TellAllWaiters();
+            EndExpiredWaits();
+            if (_pagesInLog >= CheckpointPages)
+            {
+                Checkpoint();
+            }
+
+            if (_vacuumGoesOn && !_pruneGoesOn)
+            {
+                Vacuum();
+            }
+        }
+        catch (BackendException e)
+        {
+            Log.UpkeepFailed(_logger, _store.Path, e);
+            AfterFailure(e);
+        }
+    }
+
+    private void EndExpiredWaits()
+    {
+        for (var i = _waiting.Count - 1; i >= 0; i--)
+        {
+            if (_waiting[i].Deadline <= _time.GetTimestamp())
+            {
+                var expired = _waiting[i];
+                _waiting.RemoveAt(i);
+                expired.Complete();
+            }
+        }
+    }
+
+    /// <summary>
+    /// Moves the log's pages to the database. Never but like this: with the write lock held by the writer, on a second
+    /// connection, PASSIVE, because the library may have the WAL-reset bug (https://www.sqlite.org/wal.html#walresetbug), which
+    /// needs a writer and a checkpoint at the same moment.
+    /// </summary>
+    private void Checkpoint()
+    {
+        _checkpoints ??= _store.OpenForCheckpoints();
+        Begin();
+        try
+        {
+            _checkpoints.Scalar("pragma wal_checkpoint(passive)");
+        }
+        finally
+        {
+            Database.Statement("rollback").Execute();
+        }
+
+        _pagesInLog = 0;
+        var bytes = LogBytes();
+        if (bytes >= _nextLogWarning)
+        {
+            Log.LogHeldBack(_logger, _store.Path, bytes);
+            _nextLogWarning = bytes * 2;
+        }
+    }
+
+    private void Vacuum()
+    {
+        var free = Database.Statement("pragma freelist_count").Scalar().GetValueOrDefault();
+        var all = Database.Statement("pragma page_count").Scalar().GetValueOrDefault();
+        _vacuumGoesOn = free > Math.Max(SparePages, all / 10);
+        if (_vacuumGoesOn)
+        {
+            Begin();
+            try
+            {
+                Database.Statement($"pragma incremental_vacuum({VacuumBatch})").Execute();
+                Commit();
+            }
+            catch
+            {
+                Rollback();
+                throw;
+            }
+        }
+    }
+
+    private SqliteStorage MeasureStorage()
+    {
+        var page = Database.Scalar("pragma page_size").GetValueOrDefault();
+        var pages = Database.Scalar("pragma page_count").GetValueOrDefault();
+        var free = Database.Scalar("pragma freelist_count").GetValueOrDefault();
+        return new SqliteStorage(pages * page, free * page, LogBytes(), (int)page);
+    }
+
+    private long LogBytes()
+    {
+        var log = new FileInfo(_store.Path + "-wal");
+        return !_store.IsMemory && log.Exists ? log.Length : 0;
+    }
+
+    private void WarnOfLibrary()
+    {
+        // Fixed in 3.51.3, and in the branches 3.50.7 and 3.44.6: https://www.sqlite.org/wal.html#walresetbug
+        var version = raw.sqlite3_libversion_number();
+        var isMended = version >= 3_051_003 || version is >= 3_050_007 and < 3_051_000 or >= 3_044_006 and < 3_045_000;
+        if (!_store.IsMemory && !isMended)
+        {
+            Log.LibraryInRange(_logger, SqliteDatabase.LibraryVersion, _store.Path);
+        }
+    }
+
+    /// <summary>Housekeeping as an operation, so that it shares the turn's transaction and its second chance alone.</summary>
+    private sealed class UpkeepOperation(SqliteBackend backend, Action upkeep) : Operation
+    {
+        internal override TurnPart Part => TurnPart.Settle;
+
+        internal override void Run() => upkeep();
+
+        internal override void Complete()
+        {
+        }
+
+        internal override void Fail(Exception exception) =>
+            Log.UpkeepFailed(backend._logger, backend._store.Path, exception);
+    }
+}

@@ -1,0 +1,298 @@
+using Errand.Sqlite.Diagnostics;
+using Errand.Sqlite.Engine;
+
+namespace Errand.Sqlite;
+
+/// <summary>Worker incarnations: how they begin, beat and end, and how the dead are noticed and their tasks given back.</summary>
+public sealed partial class SqliteBackend
+{
+    private readonly Dictionary<long, LocalWorker> _workers = []; // The incarnations of this backend.
+    private readonly WorkerWatch _watch = new();
+    private long _lastSweep;
+
+    /// <inheritdoc/>
+    public async ValueTask<long> BeginWorkerAsync(
+        WorkerRegistration worker, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(worker);
+        return await SubmitAsync(new BeginWorkerOperation(this, worker), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public bool Heartbeat(long owner)
+    {
+        var operation = new HeartbeatOperation(this, owner);
+        Submit(operation);
+        return operation.Completion.GetAwaiter().GetResult();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new EndWorkerOperation(this, owner, release), cancellationToken).ConfigureAwait(false);
+
+    // language=sqlite
+    private const string InsertWorkerSql = """
+        insert or replace into workers (id, beat, lease, host, process, started)
+        values (@id, 0, @lease, @host, @process, @started)
+        """;
+
+    // language=sqlite
+    private const string InsertWorkerNameSql =
+        "insert or ignore into worker_names (worker, name) values (@worker, @name)";
+
+    private void InsertWorker(LocalWorker worker, IEnumerable<string> names)
+    {
+        Database.Statement(InsertWorkerSql)
+            .With(worker.Owner).With((long)worker.Lease.TotalMilliseconds).With(Environment.MachineName)
+            .With(Environment.ProcessId).With(_now)
+            .Execute();
+        worker.Names.Clear();
+        foreach (var name in names)
+        {
+            var id = _names.IdOf(Database, name);
+            worker.Names.Add(id);
+            Database.Statement(InsertWorkerNameSql).With(worker.Owner).With(id).Execute();
+        }
+    }
+
+    // language=sqlite
+    private const string BeatSql = "update workers set beat = beat + 1 where id = @id";
+
+    // language=sqlite
+    private const string ReleaseOwnedSql = """
+        update tasks
+        set    state = 10, owner = @nobody, attempt = attempt - 1
+        where  owner = @owner and state = 12
+        """;
+
+    // language=sqlite
+    private const string DeleteWorkerSql = "delete from workers where id = @id and beat = coalesce(@beat, beat)";
+
+    // language=sqlite
+    private const string DeleteWorkerNamesSql = "delete from worker_names where worker = @worker";
+
+    private bool DeleteWorker(long owner, long? beat)
+    {
+        if (Database.Statement(DeleteWorkerSql).With(owner).With(beat).Execute() == 0)
+        {
+            return false;
+        }
+
+        Database.Statement(DeleteWorkerNamesSql).With(owner).Execute();
+        return true;
+    }
+
+    /// <summary>How often the others are looked at: often enough for the shortest lease here, at most every second.</summary>
+    private TimeSpan SweepInterval
+    {
+        get
+        {
+            var interval = TimeSpan.FromSeconds(1);
+            foreach (var worker in _workers.Values)
+            {
+                interval = worker.Lease / 4 < interval ? worker.Lease / 4 : interval;
+            }
+
+            return interval;
+        }
+    }
+
+    // language=sqlite
+    private const string SelectWorkersSql = "select id, beat, lease, host, process from workers";
+
+    /// <summary>Finds incarnations that are dead or whose lease has run out, and gives back what they own.</summary>
+    private void Sweep()
+    {
+        var elapsed = _time.GetElapsedTime(_lastSweep);
+        var longest = SweepInterval * 2; // More has passed than was asked for: this process, or everybody, stood still.
+        var counted = elapsed < longest ? elapsed : longest;
+        List<WorkerRow> others = [];
+        var rows = Database.Statement(SelectWorkersSql);
+        while (rows.Step())
+        {
+            if (!_workers.ContainsKey(rows.Int64(0)))
+            {
+                others.Add(new WorkerRow(
+                    rows.Int64(0), rows.Int64(1), TimeSpan.FromMilliseconds(rows.Int64(2)), rows.Text(3), rows.Int64(4)));
+            }
+        }
+
+        foreach (var other in others)
+        {
+            var expired = _watch.HasExpired(other.Owner, other.Beat, other.Lease, counted);
+            var dead = !_store.IsMemory
+                && WorkerLockFile.Probe(_store.Path, other.Owner) == WorkerLockFile.Liveness.Dead;
+            if (dead || expired)
+            {
+                GiveBack(other, dead ? "its process has ended" : $"it was not heard of for its lease of {other.Lease}");
+            }
+        }
+
+        _watch.Keep([.. others.Select(other => other.Owner)]);
+        _lastSweep = _time.GetTimestamp();
+    }
+
+    // language=sqlite
+    private const string FailPoisonedSql = """
+        insert into finished (
+            id, state, queue, name, priority, attempt, epoch, enqueued, due, finished, error, max_attempts, timeout, retry,
+            payload)
+        select id, 21, queue, name, priority, attempt, epoch, enqueued, due, @now, @error || attempt || ' of ' || max_attempts
+               || '.', max_attempts, timeout, retry, payload
+        from   tasks
+        where  owner = @owner and state = 12 and attempt >= max_attempts
+        """;
+
+    // language=sqlite
+    private const string DeletePoisonedSql = "delete from tasks where owner = @owner and state = 12 and attempt >= max_attempts";
+
+    // language=sqlite
+    private const string GiveBackSql = "update tasks set state = 10, owner = @nobody where owner = @owner and state = 12";
+
+    /// <summary>
+    /// The tasks of one that is gone wait again; their attempts stay charged, so that a task that kills its process ends as
+    /// failed. One that was heard of since it was looked at keeps everything.
+    /// </summary>
+    private void GiveBack(WorkerRow gone, string reason)
+    {
+        if (!DeleteWorker(gone.Owner, gone.Beat))
+        {
+            return;
+        }
+
+        Database.Statement(FailPoisonedSql)
+            .With(_now).With("The worker's process ended, or lost its lease, during attempt ").With(gone.Owner).Execute();
+        var failed = Database.Statement(DeletePoisonedSql).With(gone.Owner).Execute();
+        var given = Database.Statement(GiveBackSql).With(Nobody).With(gone.Owner).Execute();
+        _readyMayHaveGrown |= given > 0;
+        _waitersMayBeDone |= failed > 0;
+        _gone.Add((gone, reason, failed + given));
+    }
+
+    private readonly List<(WorkerRow Worker, string Reason, int Tasks)> _gone = []; // Reported after the commit.
+
+    private void ReportGone()
+    {
+        foreach (var (worker, reason, tasks) in _gone)
+        {
+            Log.WorkerGone(_logger, worker.Owner, worker.Host, worker.Process, reason, tasks);
+            if (!_store.IsMemory)
+            {
+                WorkerLockFile.Remove(_store.Path, worker.Owner);
+            }
+        }
+
+        _gone.Clear();
+    }
+
+    // language=sqlite
+    private const string HasWorkerSql = "select 1 from workers where id = @id";
+
+    /// <summary>Somebody else has written: those of ours that they have declared dead must reserve nothing more.</summary>
+    private void DropLostWorkers()
+    {
+        foreach (var owner in _workers.Keys.ToArray())
+        {
+            if (Database.Statement(HasWorkerSql).With(owner).Scalar() is null)
+            {
+                Drop(owner, new WorkerLostException(owner));
+            }
+        }
+    }
+
+    private void Drop(long owner, Exception reason)
+    {
+        if (_workers.Remove(owner, out var worker))
+        {
+            worker.LockFile?.Dispose();
+        }
+
+        foreach (var waiting in _waiting.Where(waiting => waiting.Owner == owner).ToArray())
+        {
+            _waiting.Remove(waiting);
+            waiting.Fail(reason);
+        }
+    }
+
+    private sealed record WorkerRow(long Owner, long Beat, TimeSpan Lease, string Host, long Process);
+
+    private sealed class LocalWorker(long owner, TimeSpan lease, WorkerLockFile? lockFile)
+    {
+        internal long Owner => owner;
+
+        internal TimeSpan Lease => lease;
+
+        internal WorkerLockFile? LockFile => lockFile;
+
+        internal HashSet<long> Names { get; } = [];
+    }
+
+    private sealed class BeginWorkerOperation(SqliteBackend backend, WorkerRegistration registration) : Operation<long>
+    {
+        private LocalWorker? _worker;
+
+        internal override TurnPart Part => TurnPart.Settle;
+
+        internal override void Run()
+        {
+            // As wide as Nobody, and above it: see the schema.
+            var owner = _worker?.Owner ?? backend._options.Random.NextInt64(Nobody + 1, 1L << 47);
+            _worker ??= new LocalWorker(
+                owner, registration.Lease, backend._store.IsMemory ? null : WorkerLockFile.Hold(backend._store.Path, owner));
+            backend.InsertWorker(_worker, registration.TaskNames);
+            backend.Sweep(); // Who died before it came is noticed now, not at the next look.
+            Result = owner;
+        }
+
+        internal override void Complete()
+        {
+            backend._workers.Add(_worker!.Owner, _worker);
+            base.Complete();
+        }
+
+        internal override void Fail(Exception exception)
+        {
+            _worker?.LockFile?.Dispose();
+            base.Fail(exception);
+        }
+    }
+
+    private sealed class HeartbeatOperation(SqliteBackend backend, long owner) : Operation<bool>
+    {
+        internal override TurnPart Part => TurnPart.Settle;
+
+        internal override void Run() => Result = backend.Database.Statement(BeatSql).With(owner).Execute() == 1;
+
+        internal override void Complete()
+        {
+            if (!Result)
+            {
+                backend.Drop(owner, new WorkerLostException(owner));
+            }
+
+            base.Complete();
+        }
+    }
+
+    private sealed class EndWorkerOperation(SqliteBackend backend, long owner, bool release) : Operation<bool>
+    {
+        internal override TurnPart Part => TurnPart.Settle;
+
+        internal override void Run()
+        {
+            Result = true;
+            if (release)
+            {
+                backend._readyMayHaveGrown |=
+                    backend.Database.Statement(ReleaseOwnedSql).With(Nobody).With(owner).Execute() > 0;
+                backend.DeleteWorker(owner, beat: null);
+            }
+        }
+
+        internal override void Complete()
+        {
+            backend.Drop(owner, new WorkerLostException(owner));
+            base.Complete();
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Globalization;
+
+namespace Errand.Sqlite;
+
+/// <summary>How a <see cref="SqliteBackend"/> keeps its tasks.</summary>
+public sealed record SqliteBackendOptions
+{
+    /// <summary>What a commit survives. Default is <see cref="Durability.Full"/>. Means nothing to <c>:memory:</c>.</summary>
+    public Durability Durability { get; init; } = Durability.Full;
+
+    /// <summary>
+    /// How long succeeded, cancelled and expired tasks are kept with their results. Default is 1 day; 1 second to 3,650 days.
+    /// Failed tasks stay until they are removed.
+    /// </summary>
+    public TimeSpan Retention { get; init; } = Defaults.Retention;
+
+    /// <summary>
+    /// How long a call waits for another program that holds the file before it throws <see cref="BackendBusyException"/>.
+    /// Default is 5 seconds; 1 ms to 10 minutes.
+    /// </summary>
+    public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// The largest size of the database in bytes, beyond which enqueueing throws <see cref="BackendFullException"/>. Default is
+    /// null: the disk's, or in <c>:memory:</c> the machine's. At least 1 MiB.
+    /// </summary>
+    public long? MaxDatabaseBytes { get; init; }
+
+    /// <summary>The clock of due times and retention. Default is the system's.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    /// <summary>Draws worker ids and the length of busy waits. Used by the writer thread alone.</summary>
+    internal Random Random { get; init; } = new();
+
+    internal SqliteBackendOptions Validated()
+    {
+        List<string> problems = [];
+        Check(!Enum.IsDefined(Durability), nameof(Durability), Durability, "Full or Relaxed");
+        Check(
+            Retention < TimeSpan.FromSeconds(1) || Retention > TimeSpan.FromDays(3650),
+            nameof(Retention), Retention, "1 second to 3,650 days");
+        Check(
+            BusyTimeout < TimeSpan.FromMilliseconds(1) || BusyTimeout > TimeSpan.FromMinutes(10),
+            nameof(BusyTimeout), BusyTimeout, "1 ms to 10 minutes");
+        Check(MaxDatabaseBytes < 1024 * 1024, nameof(MaxDatabaseBytes), MaxDatabaseBytes, "1 MiB or more");
+        return problems.Count == 0 ? this : throw new InvalidOptionsException(nameof(SqliteBackendOptions), problems);
+
+        void Check(bool isOutside, string property, object? value, string allowed)
+        {
+            if (isOutside)
+            {
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"{property} is {value}; allowed is {allowed}"));
+            }
+        }
+    }
+}
