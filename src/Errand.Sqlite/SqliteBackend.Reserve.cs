@@ -246,7 +246,10 @@ public sealed partial class SqliteBackend
 
         internal List<ReservedTask> Reserved { get; } = new(Math.Min(request.MaxTasks, 64));
 
-        internal long Deadline { get; private set; }
+        /// <summary>When its wait ends, on the monotonic clock: counted from the call, not from when the writer saw it.</summary>
+        internal long Deadline { get; } = request.Wait == Timeout.InfiniteTimeSpan
+            ? long.MaxValue
+            : backend._time.GetTimestamp() + (long)(request.Wait.TotalSeconds * backend._time.TimestampFrequency);
 
         internal bool HasRoom => Reserved.Count < request.MaxTasks;
 
@@ -258,9 +261,6 @@ public sealed partial class SqliteBackend
                 return;
             }
 
-            Deadline = request.Wait == Timeout.InfiniteTimeSpan
-                ? long.MaxValue
-                : backend._time.GetTimestamp() + (long)(request.Wait.TotalSeconds * backend._time.TimestampFrequency);
             backend._waiting.Add(this);
             backend._readyMayHaveGrown = true; // For it, everything is new.
         }

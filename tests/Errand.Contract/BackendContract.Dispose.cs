@@ -1,0 +1,87 @@
+using System.Collections.Concurrent;
+
+namespace Errand.Contract;
+
+public abstract partial class BackendContract
+{
+    [Fact]
+    public async Task After_dispose_every_call_fails_at_once()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        var lease = new TaskLease(1, owner, 1);
+        await backend.DisposeAsync();
+        await backend.DisposeAsync();
+
+        Func<Task>[] calls =
+        [
+            () => backend.InitializeAsync(Token).AsTask(),
+            () => backend.NewIdAsync(Token).AsTask(),
+            () => backend.EnqueueAsync([Task1()], Token).AsTask(),
+            () => BeginAsync(backend).AsTask(),
+            () => TakeAsync(backend, owner).AsTask(),
+            () => Task.FromResult(backend.Heartbeat(owner)),
+            () => backend.MarkSuccessAsync(lease, default, Token).AsTask(),
+            () => backend.MarkFailureAsync(lease, new TaskFailure("x", null), Token).AsTask(),
+            () => backend.ReleaseAsync(lease, Token).AsTask(),
+            () => backend.EndWorkerAsync(owner, release: true, Token).AsTask(),
+            () => backend.GetResultAsync(1, TimeSpan.Zero, Token).AsTask(),
+        ];
+        foreach (var call in calls)
+        {
+            await Assert.ThrowsAsync<ObjectDisposedException>(call);
+        }
+    }
+
+    [Fact]
+    public async Task A_backend_that_was_never_used_can_be_disposed()
+    {
+        var backend = Live();
+        await backend.DisposeAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => backend.InitializeAsync(Token).AsTask());
+    }
+
+    [Fact]
+    public async Task Dispose_ends_every_wait()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        var id = await AddAsync(backend, Task1("nobody-knows"));
+        var reserve = backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1 }, Token).AsTask();
+        var result = backend.GetResultAsync(id, Timeout.InfiniteTimeSpan, Token).AsTask();
+        await backend.InitializeAsync(Token);
+
+        await backend.DisposeAsync();
+
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => reserve);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => result);
+    }
+
+    [Fact]
+    public async Task Dispose_is_clean_while_callers_are_inside()
+    {
+        for (var round = 0; round < 10; round++)
+        {
+            var backend = Live();
+            await backend.InitializeAsync(Token);
+            var acknowledged = new ConcurrentBag<long>();
+            using var started = new CountdownEvent(8);
+            var callers = Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+            {
+                started.Signal();
+                while (true)
+                {
+                    acknowledged.Add(await AddAsync(backend));
+                }
+            })).ToArray();
+            started.Wait(Token);
+
+            await Task.WhenAll(backend.DisposeAsync().AsTask(), Task.Run(async () => await backend.DisposeAsync()));
+
+            foreach (var caller in callers)
+            {
+                await Assert.ThrowsAsync<ObjectDisposedException>(() => caller.WaitAsync(TimeSpan.FromSeconds(30)));
+            }
+        }
+    }
+}

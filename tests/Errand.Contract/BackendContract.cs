@@ -1,0 +1,94 @@
+using System.Text;
+using Errand.TestKit;
+
+namespace Errand.Contract;
+
+/// <summary>
+/// What every store must do. A store inherits this suite once for each way in which it can be used; an override needs a reason.
+/// </summary>
+public abstract partial class BackendContract : IAsyncDisposable
+{
+    private readonly List<IBackend> _backends = [];
+
+    protected ManualTimeProvider Clock { get; } = new();
+
+    /// <summary>Makes a backend over a fresh store.</summary>
+    protected abstract IBackend Create(TimeProvider clock, TimeSpan? retention);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var backend in _backends)
+        {
+            await backend.DisposeAsync();
+        }
+
+        CleanUp();
+        GC.SuppressFinalize(this);
+    }
+
+    protected virtual void CleanUp()
+    {
+    }
+
+    /// <summary>A backend on the system's clock.</summary>
+    protected IBackend Live(TimeSpan? retention = null) => Keep(Create(TimeProvider.System, retention));
+
+    /// <summary>A backend whose time stands still until the test moves it.</summary>
+    protected IBackend Timed(TimeSpan? retention = null) => Keep(Create(Clock, retention));
+
+    private IBackend Keep(IBackend backend)
+    {
+        _backends.Add(backend);
+        return backend;
+    }
+
+    protected static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    protected static NewTask Task1(string name = "a", string queue = Defaults.Queue) =>
+        new() { Name = name, Queue = queue, Payload = "{}"u8.ToArray() };
+
+    protected static async Task<long> AddAsync(IBackend backend, NewTask? task = null) =>
+        (await backend.EnqueueAsync([task ?? Task1()], Token))[0].Id;
+
+    protected static async Task<long[]> AddManyAsync(IBackend backend, int count) =>
+        [.. (await backend.EnqueueAsync([.. Enumerable.Range(0, count).Select(_ => Task1())], Token)).Select(one => one.Id)];
+
+    protected static ValueTask<long> BeginAsync(IBackend backend, TimeSpan? lease = null, params string[] names) =>
+        backend.BeginWorkerAsync(
+            new WorkerRegistration
+            {
+                Lease = lease ?? TimeSpan.FromSeconds(30),
+                TaskNames = names.Length == 0 ? ["a", "b", "c"] : names,
+            },
+            Token);
+
+    /// <summary>Reserves what is there, without waiting.</summary>
+    protected static ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(
+        IBackend backend, long owner, int max = 100, params string[] queues) =>
+        backend.ReserveAsync(
+            new ReserveRequest
+            {
+                Owner = owner,
+                MaxTasks = max,
+                Wait = TimeSpan.Zero,
+                Queues = queues.Length == 0 ? [Defaults.Queue] : queues,
+            },
+            Token);
+
+    protected static async Task<ReservedTask> TakeOneAsync(IBackend backend, long owner) =>
+        Assert.Single(await TakeAsync(backend, owner, max: 1));
+
+    protected static ReadOnlyMemory<byte> Json(string text) => Encoding.UTF8.GetBytes(text);
+
+    /// <summary>Moves time on in small steps, giving the store a turn at each, as a machine that is awake would.</summary>
+    protected async Task PassAsync(IBackend backend, TimeSpan time, Action? atEachStep = null)
+    {
+        var step = TimeSpan.FromMilliseconds(500);
+        for (var passed = TimeSpan.Zero; passed < time; passed += step)
+        {
+            Clock.Advance(step);
+            atEachStep?.Invoke();
+            await backend.InitializeAsync(Token);
+        }
+    }
+}
