@@ -262,6 +262,11 @@ public sealed partial class SqliteBackend
 
     private void AfterFailure(BackendException exception)
     {
+        if (exception is BackendFullException)
+        {
+            _pagesInLog = CheckpointPages; // An empty log is the room that can be made here.
+        }
+
         if (_database is not null && !_store.IsMemory && SqliteErrors.SpoilsConnection(exception))
         {
             Log.ConnectionReplaced(_logger, _store.Path, exception);

@@ -146,7 +146,7 @@ internal sealed class SqliteStore
         }
 
         // Only heeded by a database that has no tables yet.
-        database.Execute("pragma auto_vacuum = incremental");
+        Patiently(() => database.Execute("pragma auto_vacuum = incremental"));
         if (!IsMemory)
         {
             Patiently(() => database.Scalar("pragma journal_mode = wal"));

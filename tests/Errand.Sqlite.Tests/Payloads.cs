@@ -1,0 +1,10 @@
+namespace Errand.Sqlite.Tests;
+
+[TaskName("note")]
+public sealed record Note(int Number) : ITask<int>;
+
+[TaskName("hang")]
+public sealed record Hang : ITask;
+
+[TaskName("die")]
+public sealed record Die : ITask;
