@@ -200,6 +200,7 @@ public sealed partial class SqliteBackend
         }
     }
 
+    /// <summary>From here on, inside this turn already, the owner is given nothing more.</summary>
     private void Drop(long owner, Exception reason)
     {
         if (_workers.Remove(owner, out var worker))
@@ -261,16 +262,13 @@ public sealed partial class SqliteBackend
     {
         internal override TurnPart Part => TurnPart.Settle;
 
-        internal override void Run() => Result = backend.Database.Statement(BeatSql).With(owner).Execute() == 1;
-
-        internal override void Complete()
+        internal override void Run()
         {
+            Result = backend.Database.Statement(BeatSql).With(owner).Execute() == 1;
             if (!Result)
             {
                 backend.Drop(owner, new WorkerLostException(owner));
             }
-
-            base.Complete();
         }
     }
 
@@ -281,18 +279,15 @@ public sealed partial class SqliteBackend
         internal override void Run()
         {
             Result = true;
+
+            // Before anything is given back: what waits for this owner must not be filled with it in the same turn.
+            backend.Drop(owner, new WorkerLostException(owner));
             if (release)
             {
                 backend._readyMayHaveGrown |=
                     backend.Database.Statement(ReleaseOwnedSql).With(Nobody).With(owner).Execute() > 0;
                 backend.DeleteWorker(owner, beat: null);
             }
-        }
-
-        internal override void Complete()
-        {
-            backend.Drop(owner, new WorkerLostException(owner));
-            base.Complete();
         }
     }
 }

@@ -117,4 +117,19 @@ public abstract partial class BackendContract
         await Assert.ThrowsAsync<WorkerLostException>(() => waiting);
         await Assert.ThrowsAsync<WorkerLostException>(() => TakeAsync(backend, owner).AsTask());
     }
+
+    [Fact]
+    public async Task A_worker_that_ends_while_it_waits_is_not_given_its_own_tasks_again()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        var id = await AddAsync(backend);
+        await TakeOneAsync(backend, owner);
+        var waiting = backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1 }, Token).AsTask();
+        await backend.EndWorkerAsync(owner, release: true, Token);
+
+        await Assert.ThrowsAsync<WorkerLostException>(() => waiting);
+        var other = await BeginAsync(backend);
+        Assert.Equal(id, (await TakeOneAsync(backend, other)).Lease.Id);
+    }
 }

@@ -14,7 +14,7 @@ public sealed class ChecksumsInterruptionTests : IDisposable
     public async Task I_can_kill_checksums_at_any_moment_and_it_ends_with_the_same_manifest()
     {
         _fixture.AddMany(3_000);
-        _fixture.AddLong(32); // So that it does not end between the look and the kill.
+        _fixture.AddLong(12); // So that it does not end between the look and the kill.
         var seen = 0L;
         foreach (var moment in (long[])[300, 1_200, 2_400])
         {
@@ -65,7 +65,7 @@ public sealed class ChecksumsInterruptionTests : IDisposable
     public async Task I_can_stop_checksums_with_a_signal_and_go_on()
     {
         _fixture.AddMany(500);
-        _fixture.AddLong(32);
+        _fixture.AddLong(12);
         using var program = _fixture.Start();
         await Eventually.TrueAsync(() => _fixture.CountFinished() >= 100, "100 are done", Bound);
         var stopped = await program.TerminateAsync();
@@ -86,7 +86,7 @@ public sealed class ChecksumsInterruptionTests : IDisposable
     public async Task I_can_go_on_when_results_have_been_removed_meanwhile()
     {
         _fixture.AddMany(1_000);
-        _fixture.AddLong(32);
+        _fixture.AddLong(12);
         using (var program = _fixture.Start())
         {
             await Eventually.TrueAsync(() => _fixture.CountFinished() >= 500, "500 are done", Bound);
@@ -104,7 +104,7 @@ public sealed class ChecksumsInterruptionTests : IDisposable
     public async Task A_file_that_vanishes_meanwhile_is_listed()
     {
         _fixture.AddMany(20);
-        _fixture.AddLong(32);
+        _fixture.AddLong(12);
         using (var program = _fixture.Start())
         {
             await Eventually.TrueAsync(() => _fixture.CountFinished() > 0, "one is done", Bound);

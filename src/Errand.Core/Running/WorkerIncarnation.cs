@@ -85,7 +85,7 @@ internal sealed class WorkerIncarnation : IDisposable
         Log.WorkerLost(_logger, Owner);
         _ended.Set();
         CancelRunning(CancelReason.LeaseLost);
-        _lost.Cancel();
+        _ = _lost.CancelAsync(); // On the pool: the worker's loop must not go on upon the heartbeat's thread.
     }
 
     /// <summary>Ends the heartbeat. What still runs is left behind, and its outcome will be dropped.</summary>

@@ -1,0 +1,34 @@
+using System.Reflection;
+using Errand.Sqlite;
+
+namespace Errand.Tests;
+
+/// <summary>Who may know whom.</summary>
+public sealed class ArchitectureTests
+{
+    private static IEnumerable<string> References(Assembly assembly) => assembly
+        .GetReferencedAssemblies().Select(reference => reference.Name!)
+        .Where(name => !name.StartsWith("System.", StringComparison.Ordinal));
+
+    [Fact]
+    public void Core_knows_logging_abstractions_and_nothing_else() =>
+        Assert.Equal("Microsoft.Extensions.Logging.Abstractions", Assert.Single(References(typeof(TaskQueue).Assembly)));
+
+    [Fact]
+    public void Sqlite_knows_core_logging_abstractions_and_sqlite() =>
+        Assert.All(
+            References(typeof(SqliteBackend).Assembly),
+            name => Assert.True(
+                name is "Errand.Core" or "Microsoft.Extensions.Logging.Abstractions" || name.StartsWith("SQLitePCLRaw.", StringComparison.Ordinal),
+                name));
+
+    [Fact]
+    public void Public_types_of_core_live_in_the_root_namespace() =>
+        Assert.All(typeof(TaskQueue).Assembly.GetExportedTypes(), type => Assert.Equal("Errand", type.Namespace));
+
+    [Fact]
+    public void No_public_type_hides_one_of_the_frameworks_task_types() =>
+        Assert.DoesNotContain(
+            typeof(TaskQueue).Assembly.GetExportedTypes(),
+            type => typeof(Task).Assembly.GetType($"System.Threading.Tasks.{type.Name}") is not null);
+}
