@@ -43,7 +43,7 @@ public sealed class TaskWorker : IAsyncDisposable
         _handlers = handlers.Copy();
         _options = (options ?? new TaskWorkerOptions()).Validated();
         _serializer = new PayloadSerializer(_options.Json, _options.MaxResultBytes);
-        _logger = logger ?? NullLogger<TaskWorker>.Instance;
+        _logger = logger is null ? NullLogger.Instance : new QuietLogger(logger);
     }
 
     /// <summary>Starts taking tasks. Returns when the worker is registered in the store.</summary>

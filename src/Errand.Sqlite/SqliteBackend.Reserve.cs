@@ -84,7 +84,6 @@ public sealed partial class SqliteBackend
 
     private void Fill()
     {
-        _emptyQueues.Clear();
         if (!_readyMayHaveGrown)
         {
             return;
@@ -176,7 +175,8 @@ public sealed partial class SqliteBackend
             if (Database.Statement(AnybodyKnowsSql).With(name).Scalar() is null)
             {
                 Database.Statement(ParkSql).With(due).With(id).Execute();
-                Log.Parked(_logger, id, _names.TextOf(Database, name), Defaults.UnknownNameParking);
+                var text = _names.TextOf(Database, name);
+                _reports.Add(() => Log.Parked(_logger, id, text, Defaults.UnknownNameParking));
                 _nextDue = Math.Min(_nextDue, due);
             }
         }
@@ -208,7 +208,6 @@ public sealed partial class SqliteBackend
             waiting.TakeBack();
         }
 
-        _emptyQueues.Clear();
         _commitIsUnknown = false;
     }
 

@@ -9,6 +9,7 @@ public sealed partial class SqliteBackend
     // From here on, every field is the writer thread's alone.
     private readonly List<Operation> _arrived = [];
     private readonly List<Operation>[] _parts = [[], [], [], []];
+    private readonly List<Action> _reports = []; // What is logged of this turn, once it has been committed.
     private readonly InternedNames _names = new();
     private readonly TaskIds _ids = new();
     private SqliteDatabase? _database;
@@ -33,8 +34,8 @@ public sealed partial class SqliteBackend
             catch (Exception e)
             {
                 // A fault of ours. No caller may wait for ever because of it, and the thread must live on.
-                Log.WriterFault(_logger, e);
                 FailAll(new BackendException($"{_store.Name}: the writer failed, which is a fault in Errand.", false, e));
+                Log.WriterFault(_logger, e);
             }
         }
 
@@ -66,7 +67,7 @@ public sealed partial class SqliteBackend
 
         try
         {
-            Transact(settles, enqueues);
+            Transact(settles, enqueues, fill: true);
         }
         catch (BackendBusyException e)
         {
@@ -77,6 +78,7 @@ public sealed partial class SqliteBackend
         {
             AfterFailure(e);
             EachAlone([.. settles, .. enqueues]);
+            FillAlone();
         }
 
         foreach (var read in Part(TurnPart.Read))
@@ -108,27 +110,33 @@ public sealed partial class SqliteBackend
         {
             _database = _store.Open();
             _dataVersion = -1;
+            _commitsAreSynced = false;
             _readyMayHaveGrown = true;
             _nextDue = 0;
             WarnOfLibrary();
         }
     }
 
-    private void Transact(List<Operation> settles, List<Operation> enqueues)
+    private void Transact(List<Operation> settles, List<Operation> enqueues, bool fill)
     {
-        if (settles.Count + enqueues.Count == 0 && !HasWorkForWaiting)
+        if (settles.Count + enqueues.Count == 0 && !(fill && HasWorkForWaiting))
         {
             return;
         }
 
         Begin();
+        _emptyQueues.Clear();
         try
         {
             ReleaseUndelivered();
             RunAll(settles);
             Promote();
             RunAll(enqueues);
-            Fill();
+            if (fill)
+            {
+                Fill();
+            }
+
             Commit();
         }
         catch
@@ -151,13 +159,27 @@ public sealed partial class SqliteBackend
             try
             {
                 Open();
-                Transact([operation], []);
+                Transact([operation], [], fill: false);
             }
             catch (BackendException e)
             {
                 AfterFailure(e);
                 operation.Fail(e);
             }
+        }
+    }
+
+    private void FillAlone()
+    {
+        try
+        {
+            Open();
+            Transact([], [], fill: true);
+        }
+        catch (BackendException e)
+        {
+            AfterFailure(e);
+            FailWaiting(e);
         }
     }
 
@@ -251,6 +273,8 @@ public sealed partial class SqliteBackend
     {
         _names.Forget();
         _ended.Clear();
+        _emptyQueues.Clear();
+        _reports.Clear();
         TakeBackReserved();
         _readyMayHaveGrown = true;
         _nextDue = 0;

@@ -13,9 +13,6 @@ public sealed partial class SqliteBackend
     /// <summary>Finished tasks removed in one turn at most: about a millisecond.</summary>
     private const int PruneBatch = 1_000;
 
-    /// <summary>Free pages given back in one turn at most.</summary>
-    private const int VacuumBatch = 256;
-
     /// <summary>Free pages that are kept for what comes next.</summary>
     private const int SparePages = 1_024;
 
@@ -213,7 +210,12 @@ public sealed partial class SqliteBackend
     {
         try
         {
-            ReportGone();
+            foreach (var report in _reports)
+            {
+                report();
+            }
+
+            _reports.Clear();
             TellAllWaiters();
             EndExpiredWaits();
             if (_pagesInLog >= CheckpointPages)
@@ -273,6 +275,10 @@ public sealed partial class SqliteBackend
         }
     }
 
+    // language=sqlite
+    private const string VacuumSql = "pragma incremental_vacuum(256)";
+
+    /// <summary>Gives free pages back to the system, a megabyte at a time.</summary>
     private void Vacuum()
     {
         var free = Database.Statement("pragma freelist_count").Scalar().GetValueOrDefault();
@@ -283,7 +289,7 @@ public sealed partial class SqliteBackend
             Begin();
             try
             {
-                Database.Statement($"pragma incremental_vacuum({VacuumBatch})").Execute();
+                Database.Statement(VacuumSql).Execute();
                 Commit();
             }
             catch

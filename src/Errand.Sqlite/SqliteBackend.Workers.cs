@@ -166,23 +166,14 @@ public sealed partial class SqliteBackend
         var given = Database.Statement(GiveBackSql).With(Nobody).With(gone.Owner).Execute();
         _readyMayHaveGrown |= given > 0;
         _waitersMayBeDone |= failed > 0;
-        _gone.Add((gone, reason, failed + given));
-    }
-
-    private readonly List<(WorkerRow Worker, string Reason, int Tasks)> _gone = []; // Reported after the commit.
-
-    private void ReportGone()
-    {
-        foreach (var (worker, reason, tasks) in _gone)
+        _reports.Add(() =>
         {
-            Log.WorkerGone(_logger, worker.Owner, worker.Host, worker.Process, reason, tasks);
+            Log.WorkerGone(_logger, gone.Owner, gone.Host, gone.Process, reason, failed + given);
             if (!_store.IsMemory)
             {
-                WorkerLockFile.Remove(_store.Path, worker.Owner);
+                WorkerLockFile.Remove(_store.Path, gone.Owner);
             }
-        }
-
-        _gone.Clear();
+        });
     }
 
     // language=sqlite

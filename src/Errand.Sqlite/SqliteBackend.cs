@@ -1,4 +1,4 @@
-using Errand.Sqlite.Diagnostics;
+using Errand.Diagnostics;
 using Errand.Sqlite.Engine;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -43,7 +43,7 @@ public sealed partial class SqliteBackend : IBackend
         _options = (options ?? new SqliteBackendOptions()).Validated();
         _store = new SqliteStore(path, _options);
         _time = _options.TimeProvider;
-        _logger = logger ?? NullLogger<SqliteBackend>.Instance;
+        _logger = logger is null ? NullLogger.Instance : new QuietLogger(logger);
     }
 
     /// <summary>The full path of the file, or <c>:memory:</c>.</summary>

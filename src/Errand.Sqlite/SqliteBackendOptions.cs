@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Errand.Sqlite;
 
 /// <summary>How a <see cref="SqliteBackend"/> keeps its tasks.</summary>
@@ -34,23 +32,16 @@ public sealed record SqliteBackendOptions
 
     internal SqliteBackendOptions Validated()
     {
-        List<string> problems = [];
-        Check(!Enum.IsDefined(Durability), nameof(Durability), Durability, "Full or Relaxed");
-        Check(
+        var problems = new OptionProblems(nameof(SqliteBackendOptions));
+        problems.Range(!Enum.IsDefined(Durability), nameof(Durability), Durability, "Full or Relaxed");
+        problems.Range(
             Retention < TimeSpan.FromSeconds(1) || Retention > TimeSpan.FromDays(3650),
             nameof(Retention), Retention, "1 second to 3,650 days");
-        Check(
+        problems.Range(
             BusyTimeout < TimeSpan.FromMilliseconds(1) || BusyTimeout > TimeSpan.FromMinutes(10),
             nameof(BusyTimeout), BusyTimeout, "1 ms to 10 minutes");
-        Check(MaxDatabaseBytes < 1024 * 1024, nameof(MaxDatabaseBytes), MaxDatabaseBytes, "1 MiB or more");
-        return problems.Count == 0 ? this : throw new InvalidOptionsException(nameof(SqliteBackendOptions), problems);
-
-        void Check(bool isOutside, string property, object? value, string allowed)
-        {
-            if (isOutside)
-            {
-                problems.Add(string.Create(CultureInfo.InvariantCulture, $"{property} is {value}; allowed is {allowed}"));
-            }
-        }
+        problems.Range(MaxDatabaseBytes < 1024 * 1024, nameof(MaxDatabaseBytes), MaxDatabaseBytes, "1 MiB or more");
+        problems.ThrowIfAny();
+        return this;
     }
 }

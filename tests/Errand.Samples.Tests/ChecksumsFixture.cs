@@ -20,7 +20,7 @@ internal sealed class ChecksumsFixture : IDisposable
 
     internal string Manifest => _folder.File("out.sha256");
 
-    internal int Count => _digests.Count;
+    internal int Files => _digests.Count;
 
     internal string PathOf(string name) => Path.Join(Folder, "files", name);
 
@@ -82,16 +82,21 @@ internal sealed class ChecksumsFixture : IDisposable
 
     internal Task<Ended> RunAsync() => RunningProgram.RunAsync(Folder, UsualCommand);
 
-    /// <summary>How many tasks the database says have ended; none while there is no database yet.</summary>
-    internal long CountFinished()
+    internal long CountFinished() => Count("select count(*) from finished");
+
+    internal long CountStartedIn(int process) =>
+        Count($"select count(*) from tasks, workers where state = 12 and owner = workers.id and process = {process}");
+
+    /// <summary>What the database says; nothing while there is none, or it is being made at this moment.</summary>
+    private long Count(string sql)
     {
         try
         {
-            return Query("select count(*) from finished", SqliteOpenMode.ReadOnly);
+            return Query(sql, SqliteOpenMode.ReadOnly);
         }
         catch (SqliteException)
         {
-            return 0; // Not there, or being made at this moment.
+            return 0;
         }
     }
 

@@ -47,7 +47,7 @@ internal sealed class RunningProgram : IDisposable
         return await program.EndAsync();
     }
 
-    internal bool HasEnded => _process.HasExited;
+    internal int Id => _process.Id;
 
     /// <summary>Waits for its end, and for the last of its words.</summary>
     internal async Task<Ended> EndAsync()

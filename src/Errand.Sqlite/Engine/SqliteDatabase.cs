@@ -11,7 +11,7 @@ internal sealed class SqliteDatabase : IDisposable
 
     private readonly sqlite3 _handle;
     private readonly string _store; // As it is named in messages.
-    private readonly Dictionary<string, SqliteStatement> _statements = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SqliteStatement> _statements = new(ReferenceEqualityComparer.Instance);
 
     static SqliteDatabase() => Batteries_V2.Init();
 
@@ -55,7 +55,10 @@ internal sealed class SqliteDatabase : IDisposable
         return pages;
     }
 
-    /// <summary>The statement of this text: prepared at its first use, then kept.</summary>
+    /// <summary>
+    /// The statement of a constant: prepared at its first use, then kept. Found by the constant's identity, not its characters,
+    /// which would cost more than some of the statements.
+    /// </summary>
     internal SqliteStatement Statement(string sql)
     {
         if (!_statements.TryGetValue(sql, out var statement))

@@ -24,8 +24,18 @@ internal sealed class WorkerLockFile : IDisposable
         Unknown,
     }
 
-    internal static WorkerLockFile Hold(string database, long owner) =>
-        new(new FileStream(PathOf(database, owner), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+    internal static WorkerLockFile Hold(string database, long owner)
+    {
+        var path = PathOf(database, owner);
+        try
+        {
+            return new(new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackendException($"The lock file '{path}' of a worker cannot be created: {e.Message}", false, e);
+        }
+    }
 
     internal static Liveness Probe(string database, long owner)
     {
