@@ -156,9 +156,11 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
             }
             catch (BackendException e)
             {
+                _slots.TakeBack();
                 var delay = TimeSpan.FromMilliseconds(Math.Min(5_000, 50 << Math.Min(failures, 7)));
                 Log.SettleFailed(_logger, _task.Lease.Id, _task.Name, delay, e);
                 await Task.Delay(delay, _time, CancellationToken.None).ConfigureAwait(false);
+                _slots.HandlerReturned();
             }
             catch (ObjectDisposedException)
             {

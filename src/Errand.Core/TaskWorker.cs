@@ -161,10 +161,16 @@ public sealed class TaskWorker : IAsyncDisposable
     {
         var incarnation = run.Incarnation;
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, incarnation.Lost);
+        var request = new ReserveRequest
+        {
+            Owner = incarnation.Owner,
+            Queues = _options.Queues,
+            MaxTasks = _options.Concurrency,
+            FreeSlots = () => run.Slots.Free,
+        };
         while (!ending.IsCancellationRequested)
         {
-            var free = await run.Slots.WaitForFreeAsync(ending.Token).ConfigureAwait(false);
-            var request = new ReserveRequest { Owner = incarnation.Owner, Queues = _options.Queues, MaxTasks = free };
+            // One request at a time, so what is free cannot be given away twice.
             foreach (var task in await _backend.ReserveAsync(request, ending.Token).ConfigureAwait(false))
             {
                 Start(run, incarnation, task);
@@ -176,7 +182,7 @@ public sealed class TaskWorker : IAsyncDisposable
     {
         var execution = new TaskExecution(
             _backend, task, _handlers[task.Name], _serializer, incarnation, run.Slots, _options.TimeProvider, _logger);
-        run.Slots.Take(1);
+        run.Slots.Take();
         incarnation.Add(execution);
         ThreadPool.UnsafeQueueUserWorkItem(execution, preferLocal: false);
     }

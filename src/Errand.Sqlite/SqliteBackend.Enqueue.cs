@@ -50,7 +50,7 @@ public sealed partial class SqliteBackend
                 break;
             case TaskState.Pending:
                 _emptyQueues.Remove(queue);
-                _readyMayHaveGrown = true;
+                _readyVersion++;
                 break;
             default:
                 _nextDue = Math.Min(_nextDue, due);

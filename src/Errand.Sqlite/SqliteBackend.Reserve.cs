@@ -18,11 +18,25 @@ public sealed partial class SqliteBackend
 
     private readonly List<ReserveOperation> _waiting = [];
     private readonly List<TaskLease> _undelivered = []; // Reserved by a commit whose outcome is unknown: not to be orphaned.
-    private bool _readyMayHaveGrown; // Since waiting workers were last filled.
+    private long _readyVersion; // Rises whenever tasks may have become ready; who has seen all of this version has seen all.
     private long _nextDue = long.MaxValue; // The due time of the first scheduled task; 0 when not known.
     private int _turnOfQueue;
 
-    private bool HasWorkForWaiting => _waiting.Count > 0 && (_readyMayHaveGrown || _nextDue <= _now);
+    private bool HasWorkForWaiting
+    {
+        get
+        {
+            foreach (var waiting in _waiting)
+            {
+                if (waiting.HasRoom && (waiting.SeenVersion != _readyVersion || _nextDue <= _now))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
@@ -76,7 +90,7 @@ public sealed partial class SqliteBackend
 
         if (Database.Statement(PromoteSql).With(_now).With(PromotionBatch).Execute() > 0)
         {
-            _readyMayHaveGrown = true;
+            _readyVersion++;
         }
 
         _nextDue = Database.Statement(NextDueSql).Scalar() ?? long.MaxValue;
@@ -84,21 +98,24 @@ public sealed partial class SqliteBackend
 
     private void Fill()
     {
-        if (!_readyMayHaveGrown)
-        {
-            return;
-        }
-
         _turnOfQueue++;
         foreach (var waiting in _waiting)
         {
+            if (waiting.SeenVersion == _readyVersion)
+            {
+                continue;
+            }
+
             for (var i = 0; i < waiting.Queues.Count && waiting.HasRoom; i++)
             {
                 Reserve(waiting, waiting.Queues[(i + _turnOfQueue) % waiting.Queues.Count]);
             }
-        }
 
-        _readyMayHaveGrown = false;
+            if (waiting.HasRoom)
+            {
+                waiting.SeenVersion = _readyVersion;
+            }
+        }
     }
 
     // language=sqlite
@@ -250,7 +267,11 @@ public sealed partial class SqliteBackend
             ? long.MaxValue
             : backend._time.GetTimestamp() + (long)(request.Wait.TotalSeconds * backend._time.TimestampFrequency);
 
-        internal bool HasRoom => Reserved.Count < request.MaxTasks;
+        internal bool HasRoom =>
+            Reserved.Count < request.MaxTasks && (request.FreeSlots is null || Reserved.Count < request.FreeSlots());
+
+        /// <summary>The version of what is ready of which it has seen everything.</summary>
+        internal long SeenVersion { get; set; } = -1;
 
         internal override void Run()
         {
@@ -261,7 +282,6 @@ public sealed partial class SqliteBackend
             }
 
             backend._waiting.Add(this);
-            backend._readyMayHaveGrown = true; // For it, everything is new.
         }
 
         internal bool Knows(long name) => _worker!.Names.Contains(name);

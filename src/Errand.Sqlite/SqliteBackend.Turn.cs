@@ -111,7 +111,7 @@ public sealed partial class SqliteBackend
             _database = _store.Open();
             _dataVersion = -1;
             _commitsAreSynced = false;
-            _readyMayHaveGrown = true;
+            _readyVersion++;
             _nextDue = 0;
             WarnOfLibrary();
         }
@@ -255,7 +255,7 @@ public sealed partial class SqliteBackend
 
         _store.CheckVersion(Database); // Before anything is written into what a newer engine may have migrated.
         _dataVersion = version;
-        _readyMayHaveGrown = true;
+        _readyVersion++;
         _nextDue = 0;
         _waitersMayBeDone = true;
         DropLostWorkers();
@@ -276,7 +276,7 @@ public sealed partial class SqliteBackend
         _emptyQueues.Clear();
         _reports.Clear();
         TakeBackReserved();
-        _readyMayHaveGrown = true;
+        _readyVersion++;
         _nextDue = 0;
         if (Database.IsInTransaction)
         {

@@ -114,7 +114,7 @@ public sealed partial class SqliteBackend
             _lastPoll = _time.GetTimestamp();
             if (Database.Statement("pragma data_version").Scalar() != _dataVersion)
             {
-                _readyMayHaveGrown = true; // The turn's begin looks closer.
+                _readyVersion++; // The turn's begin looks closer.
                 _waitersMayBeDone = true;
             }
         }

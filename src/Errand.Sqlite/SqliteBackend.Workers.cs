@@ -164,7 +164,7 @@ public sealed partial class SqliteBackend
             .With(_now).With("The worker's process ended, or lost its lease, during attempt ").With(gone.Owner).Execute();
         var failed = Database.Statement(DeletePoisonedSql).With(gone.Owner).Execute();
         var given = Database.Statement(GiveBackSql).With(Nobody).With(gone.Owner).Execute();
-        _readyMayHaveGrown |= given > 0;
+        _readyVersion++;
         _waitersMayBeDone |= failed > 0;
         _reports.Add(() =>
         {
@@ -275,8 +275,8 @@ public sealed partial class SqliteBackend
             backend.Drop(owner, new WorkerLostException(owner));
             if (release)
             {
-                backend._readyMayHaveGrown |=
-                    backend.Database.Statement(ReleaseOwnedSql).With(Nobody).With(owner).Execute() > 0;
+                backend.Database.Statement(ReleaseOwnedSql).With(Nobody).With(owner).Execute();
+                backend._readyVersion++;
                 backend.DeleteWorker(owner, beat: null);
             }
         }

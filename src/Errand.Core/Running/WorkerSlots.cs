@@ -1,81 +1,39 @@
 namespace Errand.Running;
 
 /// <summary>
-/// How many tasks a worker may take. A slot is free again when its handler has returned, so that the next task starts while the
-/// outcome of the last is still being written; at most as many outcomes may be under way as there are slots, so that a store
-/// that cannot be written to does not pile them up.
+/// How many tasks a worker may take. A slot is free again when its handler has returned, so that the next task is reserved in the
+/// turn that stores the outcome of the last. Where the outcome cannot be stored the slot is taken back until it can: a store that
+/// is in trouble does not pile outcomes up.
 /// </summary>
 internal sealed class WorkerSlots(int concurrency)
 {
     private readonly Lock _lock = new();
-    private int _running;
-    private int _settling;
-    private TaskCompletionSource? _freed;
+    private int _occupied; // Slots that are not free.
+    private int _unsettled; // Tasks that were started and whose outcome is not stored.
     private TaskCompletionSource? _emptied;
 
-    /// <summary>Waits until at least one task may be taken.</summary>
-    /// <returns>How many.</returns>
-    internal async ValueTask<int> WaitForFreeAsync(CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            Task freed;
-            lock (_lock)
-            {
-                var free = concurrency - Math.Max(_running, _running + _settling - concurrency);
-                if (free > 0)
-                {
-                    return free;
-                }
+    /// <summary>How many tasks may be started at this moment.</summary>
+    internal int Free => concurrency - Volatile.Read(ref _occupied);
 
-                _freed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                freed = _freed.Task;
-            }
-
-            await freed.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    /// <summary>Waits until no handler runs and no outcome is under way.</summary>
-    internal Task WhenEmptyAsync()
+    internal void Take()
     {
         lock (_lock)
         {
-            if (_running + _settling == 0)
-            {
-                return Task.CompletedTask;
-            }
-
-            _emptied ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _emptied.Task;
+            Interlocked.Increment(ref _occupied);
+            _unsettled++;
         }
     }
 
-    internal void Take(int tasks)
-    {
-        lock (_lock)
-        {
-            _running += tasks;
-        }
-    }
+    internal void HandlerReturned() => Interlocked.Decrement(ref _occupied);
 
-    internal void HandlerReturned()
-    {
-        lock (_lock)
-        {
-            _running--;
-            _settling++;
-            SignalFreed();
-        }
-    }
+    /// <summary>The outcome could not be stored. Ends with <see cref="HandlerReturned"/>, as if the handler still ran.</summary>
+    internal void TakeBack() => Interlocked.Increment(ref _occupied);
 
     internal void Settled()
     {
         lock (_lock)
         {
-            _settling--;
-            SignalFreed();
-            if (_running + _settling == 0)
+            if (--_unsettled == 0)
             {
                 _emptied?.SetResult();
                 _emptied = null;
@@ -83,9 +41,18 @@ internal sealed class WorkerSlots(int concurrency)
         }
     }
 
-    private void SignalFreed()
+    /// <summary>Waits until no handler runs and every outcome is stored.</summary>
+    internal Task WhenEmptyAsync()
     {
-        _freed?.SetResult();
-        _freed = null;
+        lock (_lock)
+        {
+            if (_unsettled == 0)
+            {
+                return Task.CompletedTask;
+            }
+
+            _emptied ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _emptied.Task;
+        }
     }
 }
