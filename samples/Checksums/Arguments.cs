@@ -9,40 +9,52 @@ internal sealed record Arguments(string Folder, string Root, string Database, st
     internal const string Usage = """
         Usage: checksums [<folder>] [--db <file>] [--out <manifest>]
 
-          <folder>          hash every file under it; default: the repository around the current directory, or that directory
+          <folder>          hash every file under it; default: the repository around the current directory, if any
           --db <file>       keep the tasks there; default: a file for this folder among the system's temporary files
           --out <manifest>  write the digests there, for sha256sum --check; default: checksums.sha256
         """;
 
     internal string Plan => Database + ".plan";
 
+    /// <exception cref="ArgumentException">They make no sense.</exception>
+    /// <exception cref="IOException">They name what is not there.</exception>
     internal static Arguments Parse(string[] args)
     {
         string? folder = null, database = null, manifest = "checksums.sha256";
         for (var i = 0; i < args.Length; i++)
         {
-            if (args[i] is "--db" or "--out" && args.ElementAtOrDefault(i + 1) is null or "")
+            switch (args[i])
             {
-                throw new ArgumentException($"{args[i]} needs a file.");
+                case "--db":
+                    database = ValueAfter(args, i++);
+                    break;
+                case "--out":
+                    manifest = ValueAfter(args, i++);
+                    break;
+                case "" or ['-', ..]:
+                    throw new ArgumentException($"There is no option '{args[i]}'.");
+                default:
+                    folder = folder is null ? args[i] : throw new ArgumentException("There is more than one folder.");
+                    break;
             }
-
-            _ = args[i] switch
-            {
-                "--db" => database = args[++i],
-                "--out" => manifest = args[++i],
-                "" or ['-', ..] => throw new ArgumentException($"There is no option '{args[i]}'."),
-                _ => folder = folder is null ? args[i] : throw new ArgumentException("There is more than one folder."),
-            };
         }
 
         folder ??= DefaultFolder();
+        if (!Directory.Exists(folder))
+        {
+            throw new DirectoryNotFoundException($"There is no folder '{folder}'.");
+        }
+
+        if (Directory.Exists(manifest) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(manifest))))
+        {
+            throw new IOException($"'{manifest}' cannot be written: it is a folder, or its folder does not exist.");
+        }
+
         var root = RealPath.Of(folder);
         var parsed = new Arguments(folder, root, RealPath.Of(database ?? DefaultDatabase(root)), RealPath.Of(manifest));
-        return !Directory.Exists(root) ? throw new DirectoryNotFoundException($"There is no folder '{folder}'.")
-            : !Directory.Exists(Path.GetDirectoryName(parsed.Manifest)) || Directory.Exists(parsed.Manifest)
-                ? throw new IOException($"'{manifest}' cannot be written: it is a folder, or its folder does not exist.")
-            : parsed.Database == parsed.Manifest ? throw new ArgumentException("--db and --out are the same file.")
-            : parsed;
+        return parsed.Database != parsed.Manifest
+            ? parsed
+            : throw new ArgumentException("--db and --out are the same file.");
     }
 
     /// <summary>Whether a path is one that this program writes: it would change while it is hashed.</summary>
@@ -52,6 +64,11 @@ internal sealed record Arguments(string Folder, string Root, string Database, st
         || (path.StartsWith(Database, StringComparison.Ordinal)
             && (path[Database.Length..] is "" or "-wal" or "-shm" or "-journal"
                 || path.AsSpan(Database.Length).StartsWith("-worker-", StringComparison.Ordinal)));
+
+    private static string ValueAfter(string[] args, int i) =>
+        args.ElementAtOrDefault(i + 1) is { Length: > 0 } value
+            ? value
+            : throw new ArgumentException($"{args[i]} needs a file.");
 
     private static string DefaultFolder()
     {

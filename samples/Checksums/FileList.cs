@@ -12,7 +12,8 @@ internal static class FileList
     };
 
     /// <summary>Lists the files, sorted by path, and with its problem what could not be read.</summary>
-    internal static List<PlannedFile> Under(string root, Predicate<string> isLeftOut, CancellationToken cancellationToken)
+    internal static List<PlannedFile> Under(
+        string root, Predicate<string> isLeftOut, CancellationToken cancellationToken)
     {
         var found = new List<PlannedFile>();
         var folders = new Stack<string>([""]);
@@ -40,15 +41,15 @@ internal static class FileList
             }
         }
 
-        // Names that are not UTF-8 are read with U+FFFD in them, so that two may look the same: one at most can be opened.
+        // What is not UTF-8 in a name is read as U+FFFD. So two may look the same, of which one at most can be opened.
         return [.. found.GroupBy(file => file.Path, StringComparer.Ordinal)
             .SelectMany(same => same.Select((file, i) => i == 0 ? file : file with { Problem = Text.NotUtf8 }))
             .OrderBy(file => file.Path, StringComparer.Ordinal)];
     }
 
     /// <summary>
-    /// Whether a path is a regular file, or cannot be looked at, so that opening it will tell why. To open a named pipe would
-    /// wait for its writer, and to read a device might never end.
+    /// Whether a path is a regular file, or cannot be looked at, so that opening it will tell why. To open a named pipe
+    /// would wait for its writer, and to read a device might never end.
     /// </summary>
     internal static bool MayBeRegular(string path)
     {

@@ -5,7 +5,8 @@ internal static class Manifest
 {
     internal static void Write(string path, IEnumerable<(string Name, string Digest)> files) =>
         AtomicFile.WriteLines(
-            path, files.OrderBy(file => file.Name, StringComparer.Ordinal).Select(file => LineOf(file.Name, file.Digest)));
+            path,
+            files.OrderBy(file => file.Name, StringComparer.Ordinal).Select(file => LineOf(file.Name, file.Digest)));
 
     /// <summary>A backslash at the start of the line says that the name is escaped.</summary>
     private static string LineOf(string name, string digest)

@@ -4,8 +4,8 @@ using Errand;
 namespace Checksums;
 
 /// <summary>
-/// What a run has to do: the files and the ids of their tasks. It is kept beside the database until the manifest is written,
-/// and it is there before the first task: so every enqueue can be repeated, and the second finds the first.
+/// What a run has to do: the files and the ids of their tasks. It is kept beside the database until the manifest is
+/// written, and it is there before the first task: so every enqueue can be repeated, and the second finds the first.
 /// </summary>
 internal sealed record Plan(string Root, IReadOnlyList<PlannedFile> Files)
 {
@@ -31,18 +31,18 @@ internal sealed record Plan(string Root, IReadOnlyList<PlannedFile> Files)
         }
     }
 
-    /// <summary>Gives an id to every file that has none, a thousand at a time so that they share commits, and keeps the plan.</summary>
+    /// <summary>Gives an id to every file that has none, and writes the plan.</summary>
     internal async Task<Plan> SaveAsync(string path, ITaskQueue queue, CancellationToken cancellationToken)
     {
         var files = new List<PlannedFile>(Files.Count);
-        foreach (var chunk in Files.Chunk(1_000))
+        foreach (var chunk in Files.Chunk(1_000)) // What is asked for together is answered together.
         {
             files.AddRange(await Task.WhenAll(chunk.Select(async file =>
                 file.Id != 0 ? file : file with { Id = await queue.NewIdAsync(cancellationToken) })));
         }
 
-        AtomicFile.WriteLines(
-            path, [JsonSerializer.Serialize(new Head(Root, files.Count)), .. files.Select(file => JsonSerializer.Serialize(file))]);
+        var head = JsonSerializer.Serialize(new Head(Root, files.Count));
+        AtomicFile.WriteLines(path, files.Select(file => JsonSerializer.Serialize(file)).Prepend(head));
         return this with { Files = files };
     }
 

@@ -4,17 +4,17 @@ using Errand;
 
 const int unusable = 2, stopped = 130;
 
+if (args.Contains("--help") || args.Contains("-h"))
+{
+    Console.WriteLine(Arguments.Usage);
+    return 0;
+}
+
 using var stopping = new CancellationTokenSource();
 using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 try
 {
-    if (args.Contains("--help") || args.Contains("-h"))
-    {
-        Console.WriteLine(Arguments.Usage);
-        return 0;
-    }
-
     return await Run.ToEndAsync(Arguments.Parse(args), stopping.Token);
 }
 catch (ArgumentException e)

@@ -25,7 +25,7 @@ internal sealed class Run(Arguments arguments, TaskQueue queue, TaskWorker worke
         {
             await worker.StopAsync(cancellationToken); // It is cancelled: handlers give their tasks back at once.
             Console.WriteLine("Stopped. To go on, run it again on the same folder with");
-            Console.WriteLine($"  --db {Text.Printable(arguments.Database)} --out {Text.Printable(arguments.Manifest)}");
+            Console.WriteLine(Text.Printable($"  --db '{arguments.Database}' --out '{arguments.Manifest}'"));
             throw;
         }
     }
@@ -34,11 +34,16 @@ internal sealed class Run(Arguments arguments, TaskQueue queue, TaskWorker worke
     {
         Console.WriteLine($"Folder:   {Text.Printable(arguments.Root)}");
         Console.WriteLine($"Database: {Text.Printable(arguments.Database)}");
+        if (File.Exists(arguments.Plan) && !File.Exists(arguments.Database))
+        {
+            File.Delete(arguments.Plan); // Its database was taken away, and its ids mean nothing to another.
+        }
+
         await queue.InitializeAsync(cancellationToken);
         var plan = Plan.Read(arguments.Plan) ?? await MakePlanAsync(cancellationToken);
         if (plan.Root != arguments.Root)
         {
-            throw new IOException($"The database is in the middle of {plan.Root}; end that run, or choose another --db.");
+            throw new IOException($"The database is in the middle of {plan.Root}: end that run, or give another --db.");
         }
 
         plan = await EnqueueAllAsync(plan, cancellationToken);
@@ -57,13 +62,19 @@ internal sealed class Run(Arguments arguments, TaskQueue queue, TaskWorker worke
         Console.WriteLine($"Files:    {plan.Files.Count:N0}");
         var started = TimeProvider.System.GetUtcNow();
         await worker.StartAsync(cancellationToken); // It takes over from those that were killed.
-        await ForEachAsync(plan.Files, file => FindOrEnqueueAsync(file, TimeSpan.Zero, cancellationToken), cancellationToken);
-        Console.WriteLine($"Done:     {_results.Values.Count(result => result.FinishedAt < started):N0} before this run");
+        await ForEachAsync(
+            plan.Files, file => FindOrEnqueueAsync(file, TimeSpan.Zero, cancellationToken), cancellationToken);
+        var done = _results.Values.Count(result => result.FinishedAt < started);
+        Console.WriteLine($"Done:     {done:N0} before this run");
 
-        // To be killed costs a task an attempt, and who was killed three times has failed: its file gets a new one.
-        return _results.Values.All(result => result.State == TaskState.Succeeded) ? plan
-            : await (plan with { Files = [.. plan.Files.Select(file => HasFailed(file) ? file with { Id = 0 } : file)] })
-                .SaveAsync(arguments.Plan, queue, cancellationToken);
+        // To be killed costs a task an attempt; one that was killed three times has failed, and its file gets another.
+        if (plan.Files.Any(HasFailed))
+        {
+            plan = plan with { Files = [.. plan.Files.Select(file => HasFailed(file) ? file with { Id = 0 } : file)] };
+            plan = await plan.SaveAsync(arguments.Plan, queue, cancellationToken);
+        }
+
+        return plan;
 
         bool HasFailed(PlannedFile file) => _results.GetValueOrDefault(file.Id) is { State: not TaskState.Succeeded };
     }
@@ -89,7 +100,7 @@ internal sealed class Run(Arguments arguments, TaskQueue queue, TaskWorker worke
             new ParallelOptions { MaxDegreeOfParallelism = 1_000, CancellationToken = cancellationToken },
             async (file, _) => await action(file));
 
-    /// <summary>Enqueues the file's task, or finds it by its id, and notes its result if there is one in time.</summary>
+    /// <summary>Enqueues a file's task, or finds it by its id, and notes its result if there is one in time.</summary>
     private async Task FindOrEnqueueAsync(PlannedFile file, TimeSpan wait, CancellationToken cancellationToken)
     {
         var task = new Checksum(Path.Join(arguments.Root, file.Path));

@@ -9,7 +9,7 @@ internal static class Text
     internal static string Printable(string text) =>
         string.Concat(text.Select(c => char.IsControl(c) ? $"\\x{(int)c:x2}" : c.ToString()));
 
-    /// <summary>Why a file or a folder could not be read, from an exception as text: its type first, its stack last.</summary>
+    /// <summary>Why something could not be read, from an exception as text: its type first, its stack last.</summary>
     internal static string ReasonOf(string error, string path)
     {
         var words = error.Split(["\n   at ", "\n ---> "], StringSplitOptions.None)[0].Split(": ", 2);

@@ -63,20 +63,17 @@ public sealed partial class SqliteBackend
             Until(SyncInterval, unsynced, true);
         }
 
-        if (_waiting.Count > 0)
+        foreach (var waiting in _waiting)
         {
-            foreach (var waiting in _waiting)
+            if (waiting.Deadline != long.MaxValue)
             {
-                if (waiting.Deadline != long.MaxValue)
-                {
-                    Least(_time.GetElapsedTime(_time.GetTimestamp(), waiting.Deadline));
-                }
+                Least(_time.GetElapsedTime(_time.GetTimestamp(), waiting.Deadline));
             }
 
-            if (_nextDue != long.MaxValue)
+            // One without a free slot is not woken for: the settlement that frees it is a turn of its own.
+            if (_nextDue != long.MaxValue && waiting.HasRoom)
             {
-                var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
-                Least(TimeSpan.FromMilliseconds(Math.Clamp(_nextDue - now, 0, 60_000)));
+                Least(TimeSpan.FromMilliseconds(_nextDue - _time.GetUtcNow().ToUnixTimeMilliseconds()));
             }
         }
 

@@ -132,6 +132,23 @@ public sealed partial class SqliteBackend
         _lastSweep = _time.GetTimestamp();
     }
 
+    /// <summary>
+    /// Takes away lock files that a process left when it died between making one and committing its row, or between giving a
+    /// dead worker's tasks back and removing its file. Inside a transaction, so that nobody else is just between the two.
+    /// </summary>
+    private void RemoveStrayLockFiles()
+    {
+        foreach (var owner in WorkerLockFile.Owners(_store.Path))
+        {
+            if (!_workers.ContainsKey(owner)
+                && Database.Statement(HasWorkerSql).With(owner).Scalar() is null
+                && WorkerLockFile.Probe(_store.Path, owner) == WorkerLockFile.Liveness.Dead)
+            {
+                WorkerLockFile.Remove(_store.Path, owner);
+            }
+        }
+    }
+
     // language=sqlite
     private const string FailPoisonedSql = """
         insert into finished (
@@ -233,6 +250,11 @@ public sealed partial class SqliteBackend
                 owner, registration.Lease, backend._store.IsMemory ? null : WorkerLockFile.Hold(backend._store.Path, owner));
             backend.InsertWorker(_worker, registration.TaskNames);
             backend.Sweep(); // Who died before it came is noticed now, not at the next look.
+            if (!backend._store.IsMemory)
+            {
+                backend.RemoveStrayLockFiles();
+            }
+
             Result = owner;
         }
 

@@ -28,7 +28,7 @@ public sealed class ChecksumsArgumentsTests : IDisposable
     [InlineData("'/' cannot be written: it is a folder, or its folder does not exist.\n", ".", "--out", "/")]
     public async Task A_path_that_cannot_be_used_is_named(string message, params string[] arguments)
     {
-        await File.WriteAllTextAsync(_folder.File("file"), "", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_folder.File("file"), "");
 
         var ended = await RunAsync(arguments);
 
@@ -41,14 +41,14 @@ public sealed class ChecksumsArgumentsTests : IDisposable
     [InlineData("file")]
     public async Task A_database_that_cannot_be_used_is_named(string database)
     {
-        await File.WriteAllTextAsync(_folder.File("file"), "of mine", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_folder.File("file"), "of mine");
 
         var ended = await RunAsync(".", "--db", database);
 
         Assert.Equal(2, ended.Code);
         Assert.Contains(database, ended.Errors, StringComparison.Ordinal);
         Assert.Single(ended.Errors.TrimEnd().Split('\n'));
-        Assert.Equal("of mine", await File.ReadAllTextAsync(_folder.File("file"), TestContext.Current.CancellationToken));
+        Assert.Equal("of mine", await File.ReadAllTextAsync(_folder.File("file")));
     }
 
     [Fact]
@@ -65,8 +65,8 @@ public sealed class ChecksumsArgumentsTests : IDisposable
     {
         var inner = Directory.CreateDirectory(_folder.File("repository/inner")).FullName;
         var temporary = Directory.CreateDirectory(_folder.File("temporary")).FullName;
-        await File.WriteAllTextAsync(_folder.File("repository/Errand.slnx"), "", TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(_folder.File("repository/inner/file"), "", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_folder.File("repository/Errand.slnx"), "");
+        await File.WriteAllTextAsync(_folder.File("repository/inner/file"), "");
 
         for (var run = 0; run < 2; run++)
         {
@@ -79,7 +79,7 @@ public sealed class ChecksumsArgumentsTests : IDisposable
             const string ofNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
             Assert.Equal(
                 $"{ofNothing}  ../Errand.slnx\n{ofNothing}  ../inner/file\n",
-                await File.ReadAllTextAsync(Path.Join(inner, "checksums.sha256"), TestContext.Current.CancellationToken));
+                await File.ReadAllTextAsync(Path.Join(inner, "checksums.sha256")));
         }
     }
 
@@ -88,5 +88,6 @@ public sealed class ChecksumsArgumentsTests : IDisposable
     private static string[] Command(params string[] arguments) =>
         ["dotnet", Path.Join(Repository.Checksums, "Checksums.dll"), .. arguments];
 
-    private Task<Ended> RunAsync(params string[] arguments) => RunningProgram.RunAsync(_folder.Path, Command(arguments));
+    private Task<Ended> RunAsync(params string[] arguments) =>
+        RunningProgram.RunAsync(_folder.Path, Command(arguments));
 }

@@ -6,7 +6,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Errand.Samples.Tests;
 
-/// <summary>A folder of files to hash, what their manifest must be, and the sample program, run from the folder above them.</summary>
+/// <summary>A folder of files, what their manifest must be, and the sample program, run in the folder above.</summary>
 internal sealed class ChecksumsFixture : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -41,7 +41,8 @@ internal sealed class ChecksumsFixture : IDisposable
     internal void AddMany(int count)
     {
         var random = new Random(count);
-        string[] kinds = ["plain", "with space ", "new\nline", "back\\slash", "return\r", "grün 日本 😀", "-dash", "\\n", "tab\t"];
+        string[] kinds =
+            ["plain", "with space ", "new\nline", "back\\slash", "return\r", "grün 日本 😀", "-dash", "\\n", "tab\t"];
         for (var i = 0; i < count; i++)
         {
             var content = new byte[random.Next(i % 20 == 0 ? 256 * 1024 : 4 * 1024)];
@@ -117,11 +118,12 @@ internal sealed class ChecksumsFixture : IDisposable
         foreach (var (name, digest) in _digests)
         {
             var isHard = name.AsSpan().ContainsAny('\\', '\n', '\r');
-            var written = string.Concat(name.Select(c => c switch { '\\' => "\\\\", '\n' => "\\n", '\r' => "\\r", _ => $"{c}" }));
+            var written = string.Concat(
+                name.Select(c => c switch { '\\' => "\\\\", '\n' => "\\n", '\r' => "\\r", _ => $"{c}" }));
             expected.Append(CultureInfo.InvariantCulture, $"{(isHard ? "\\" : "")}{digest}  {written}\n");
         }
 
-        Assert.Equal(expected.ToString(), await File.ReadAllTextAsync(Manifest, TestContext.Current.CancellationToken));
+        Assert.Equal(expected.ToString(), await File.ReadAllTextAsync(Manifest));
         var check = await RunningProgram.RunAsync(Folder, "sha256sum", "--check", "--strict", "--quiet", Manifest);
         Assert.Equal((0, "", ""), (check.Code, check.Output, check.Errors));
     }

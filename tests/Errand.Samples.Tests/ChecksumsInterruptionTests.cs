@@ -76,6 +76,7 @@ public sealed class ChecksumsInterruptionTests : IDisposable
         await _fixture.AssertManifestAsync();
         Assert.Empty(Directory.GetFiles(_fixture.Folder, "*.plan*"));
         Assert.Empty(Directory.GetFiles(_fixture.Folder, "*.tmp"));
+        Assert.Empty(Directory.GetFiles(_fixture.Folder, "*-worker-*"));
     }
 
     [Fact]
@@ -89,7 +90,7 @@ public sealed class ChecksumsInterruptionTests : IDisposable
 
         Assert.Equal(130, stopped.Code);
         Assert.Contains("To go on, run it again", stopped.Output, StringComparison.Ordinal);
-        Assert.Contains($"--db {_fixture.Database}", stopped.Output, StringComparison.Ordinal);
+        Assert.Contains($"--db '{_fixture.Database}'", stopped.Output, StringComparison.Ordinal);
         Assert.Equal(0, _fixture.Query("select count(*) from tasks where state = 12", SqliteOpenMode.ReadOnly));
 
         var ended = await _fixture.RunAsync();
@@ -132,7 +133,7 @@ public sealed class ChecksumsInterruptionTests : IDisposable
         var ended = await _fixture.RunAsync();
 
         Assert.Equal(1, ended.Code);
-        Assert.Contains("files/zeros/9: it is not there any more (3 attempts)\n", ended.Errors, StringComparison.Ordinal);
+        Assert.Equal("files/zeros/9: it is not there any more (3 attempts)\n", ended.Errors);
         await _fixture.AssertManifestAsync();
     }
 
@@ -145,8 +146,21 @@ public sealed class ChecksumsInterruptionTests : IDisposable
     public async Task A_torn_plan_does_not_count(string plan)
     {
         _fixture.AddMany(5);
-        await File.WriteAllTextAsync(_fixture.Plan, plan, TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(_fixture.Plan + ".tmp", "torn", TestContext.Current.CancellationToken);
+        Assert.Equal(0, (await _fixture.RunAsync()).Code);
+        await WritePlanAsync(plan);
+        await File.WriteAllTextAsync(_fixture.Plan + ".tmp", "torn");
+
+        var ended = await _fixture.RunAsync();
+
+        Assert.Equal((0, ""), (ended.Code, ended.Errors));
+        await _fixture.AssertManifestAsync();
+    }
+
+    [Fact]
+    public async Task A_plan_whose_database_was_taken_away_does_not_count()
+    {
+        _fixture.AddMany(5);
+        await WritePlanAsync($"{{\"Root\":\"{_fixture.PathOf("")}\",\"Count\":1}}\n{{\"Id\":1,\"Path\":\"gone\"}}\n");
 
         var ended = await _fixture.RunAsync();
 
@@ -158,8 +172,8 @@ public sealed class ChecksumsInterruptionTests : IDisposable
     public async Task A_database_in_the_middle_of_another_folder_is_refused()
     {
         _fixture.AddMany(5);
-        await File.WriteAllTextAsync(
-            _fixture.Plan, "{\"Root\":\"/elsewhere\",\"Count\":0}\n", TestContext.Current.CancellationToken);
+        Assert.Equal(0, (await _fixture.RunAsync()).Code);
+        await WritePlanAsync("{\"Root\":\"/elsewhere\",\"Count\":0}\n");
 
         var ended = await _fixture.RunAsync();
 
@@ -169,6 +183,9 @@ public sealed class ChecksumsInterruptionTests : IDisposable
     }
 
     public void Dispose() => _fixture.Dispose();
+
+    private Task WritePlanAsync(string plan) =>
+        File.WriteAllTextAsync(_fixture.Plan, plan);
 
     /// <summary>How much the program said, at its start, it had found done.</summary>
     private static long DoneBefore(Ended ended)

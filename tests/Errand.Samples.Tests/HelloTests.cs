@@ -10,7 +10,8 @@ public sealed class HelloTests : IDisposable
     public async Task Hello_greets()
     {
         // Its words go to files: a compiler or a build that stays in the background would hold a pipe open.
-        string[] command = ["bash", "-c", "exec dotnet run samples/hello.cs > \"$0/output\" 2> \"$0/errors\"", _folder.Path];
+        const string script = "exec dotnet run samples/hello.cs > \"$0/output\" 2> \"$0/errors\"";
+        string[] command = ["bash", "-c", script, _folder.Path];
         using var program = RunningProgram.Start(
             Repository.Root, command, ("MSBUILDDISABLENODEREUSE", "1"), ("DOTNET_CLI_USE_MSBUILD_SERVER", "0"),
             ("UseSharedCompilation", "false"), ("DOTNET_NOLOGO", "1"));
@@ -24,5 +25,5 @@ public sealed class HelloTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     private Task<string> ReadAsync(string name) =>
-        File.ReadAllTextAsync(_folder.File(name), TestContext.Current.CancellationToken);
+        File.ReadAllTextAsync(_folder.File(name));
 }

@@ -24,7 +24,7 @@ internal static class Repository
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Join(folder.FullName, "Errand.slnx")))
         {
-            folder = folder.Parent ?? throw new DirectoryNotFoundException("The tests are not in a checkout of Errand.");
+            folder = folder.Parent ?? throw new DirectoryNotFoundException("This is no checkout of Errand.");
         }
 
         return folder.FullName;

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Errand.Samples.Tests;
 
-/// <summary>A real process that a test has started. It is killed, if it still runs, when the test lets go of it.</summary>
+/// <summary>A real process that a test has started. If it still runs when the test lets go, it is killed.</summary>
 internal sealed class RunningProgram : IDisposable
 {
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(3);
@@ -23,7 +23,8 @@ internal sealed class RunningProgram : IDisposable
         _process.BeginErrorReadLine();
     }
 
-    internal static RunningProgram Start(string folder, IEnumerable<string> command, params (string, string)[] environment)
+    internal static RunningProgram Start(
+        string folder, IEnumerable<string> command, params (string, string)[] environment)
     {
         var words = command.ToList();
         var start = new ProcessStartInfo(words[0], words.Skip(1))

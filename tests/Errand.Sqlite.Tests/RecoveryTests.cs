@@ -75,6 +75,25 @@ public sealed class RecoveryTests : IDisposable
     }
 
     [Fact]
+    public async Task A_lock_file_that_a_kill_left_behind_is_taken_away_by_the_next_worker_and_a_live_one_stays()
+    {
+        var path = _folder.File("tasks.db");
+        await using var live = DummyProcess.Start("work", path);
+        await live.PrintsAsync(line => line == "ready", "ready");
+        var held = Assert.Single(Directory.GetFiles(_folder.Path, "tasks.db-worker-*"));
+        await File.WriteAllTextAsync(path + "-worker-123abc", "", Token);
+        await File.WriteAllTextAsync(path + "-worker-of-the-month", "", Token);
+
+        await using var next = DummyProcess.Start("work", path);
+        await next.PrintsAsync(line => line == "ready", "ready");
+
+        var left = Directory.GetFiles(_folder.Path, "tasks.db-worker-*");
+        Assert.Contains(held, left);
+        Assert.Contains(path + "-worker-of-the-month", left);
+        Assert.DoesNotContain(path + "-worker-123abc", left);
+    }
+
+    [Fact]
     public async Task I_can_kill_a_producer_and_every_task_that_it_was_told_of_is_there()
     {
         var path = _folder.File("tasks.db");

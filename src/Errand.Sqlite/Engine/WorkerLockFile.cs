@@ -8,6 +8,8 @@ namespace Errand.Sqlite.Engine;
 /// </summary>
 internal sealed class WorkerLockFile : IDisposable
 {
+    private const string Mark = "-worker-";
+
     private readonly FileStream _file;
 
     private WorkerLockFile(FileStream file) => _file = file;
@@ -58,6 +60,21 @@ internal sealed class WorkerLockFile : IDisposable
         }
     }
 
+    /// <summary>The owners of all such files of a database.</summary>
+    internal static IEnumerable<long> Owners(string database)
+    {
+        var name = Path.GetFileName(database) + Mark;
+        foreach (var path in Directory.EnumerateFiles(Path.GetDirectoryName(database)!))
+        {
+            var file = Path.GetFileName(path);
+            if (file.StartsWith(name, StringComparison.Ordinal)
+                && long.TryParse(file.AsSpan(name.Length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var owner))
+            {
+                yield return owner;
+            }
+        }
+    }
+
     internal static void Remove(string database, long owner)
     {
         try
@@ -93,5 +110,5 @@ internal sealed class WorkerLockFile : IDisposable
     }
 
     private static string PathOf(string database, long owner) =>
-        string.Create(CultureInfo.InvariantCulture, $"{database}-worker-{owner:x}");
+        string.Create(CultureInfo.InvariantCulture, $"{database}{Mark}{owner:x}");
 }

@@ -1,0 +1,76 @@
+using Errand.TestKit;
+
+namespace Errand.Sqlite.Tests;
+
+/// <summary>How the writer thread behaves between turns.</summary>
+[Collection(nameof(Alone))]
+public sealed class WriterTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>The system's clock; a turn reads the wall clock once or twice, so reads tell turns.</summary>
+    private sealed class CountingClock : TimeProvider
+    {
+        private int _reads;
+
+        public int Reads => Volatile.Read(ref _reads);
+
+        public override DateTimeOffset GetUtcNow()
+        {
+            Interlocked.Increment(ref _reads);
+            return base.GetUtcNow();
+        }
+    }
+
+    [Fact]
+    public async Task It_sleeps_while_a_due_task_waits_for_a_free_slot()
+    {
+        var clock = new CountingClock();
+        await using var backend = new SqliteBackend(":memory:", new SqliteBackendOptions { TimeProvider = clock });
+        var owner = await backend.BeginWorkerAsync(
+            new WorkerRegistration { Lease = TimeSpan.FromMinutes(1), TaskNames = ["note"] }, Token);
+        var free = 0;
+        var waiting = backend.ReserveAsync(
+            new ReserveRequest { Owner = owner, MaxTasks = 1, FreeSlots = () => Volatile.Read(ref free) }, Token).AsTask();
+        var added = await backend.EnqueueAsync(
+            [new NewTask { Name = "note", Payload = default, Delay = TimeSpan.FromMilliseconds(1) }], Token);
+        await Task.Delay(50, Token);
+        var before = clock.Reads;
+
+        await Task.Delay(500, Token);
+
+        Assert.InRange(clock.Reads - before, 0, 20);
+        Assert.False(waiting.IsCompleted);
+        Volatile.Write(ref free, 1);
+        Assert.Equal(added[0].Id, Assert.Single(await waiting.WaitAsync(Eventually.Bound, Token)).Lease.Id);
+    }
+
+    [Fact]
+    public async Task A_logger_that_throws_harms_neither_writer_nor_worker()
+    {
+        await using var backend = new SqliteBackend(":memory:", null, new Spiteful<SqliteBackend>());
+        await using var queue = new TaskQueue(backend);
+        var handlers = new TaskHandlers().Add<Note, int>(
+            (note, context) => context.Attempt == 1 ? throw new FormatException() : note.Number);
+        await using var worker = new TaskWorker(backend, handlers, null, new Spiteful<TaskWorker>());
+        await worker.StartAsync(Token);
+        await backend.EnqueueAsync([new NewTask { Name = "nobody-knows", Payload = default }], Token);
+
+        var retry = new RetryPolicy { Delay = TimeSpan.FromMilliseconds(1) };
+        var handle = await queue.EnqueueAsync(new Note(3), new EnqueueOptions { Retry = retry }, Token);
+
+        Assert.Equal(3, await handle.WaitAsync(Eventually.Bound, Token));
+    }
+
+    private sealed class Spiteful<T> : Microsoft.Extensions.Logging.ILogger<T>
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => throw new FormatException();
+
+        public bool IsEnabled(Microsoft.Extensions.Logging.LogLevel logLevel) => throw new FormatException();
+
+        public void Log<TState>(
+            Microsoft.Extensions.Logging.LogLevel logLevel, Microsoft.Extensions.Logging.EventId eventId, TState state,
+            Exception? exception, Func<TState, Exception?, string> formatter) => throw new FormatException();
+    }
+}
