@@ -26,6 +26,7 @@ awk -v code="$code" '
     failed += errors
     if (passed == "") { passed = 0; if (failed == 0) failed = 1 }
     if (code != 0 && failed == 0) failed = 1
-    printf "%d passed, %d failed%s\n", passed, failed, skipped > 0 ? ", " skipped " skipped" : ""
-    exit failed > 0
+    rest = (skipped + 0 == 0) ? "" : ", " skipped " skipped"
+    printf "%d passed, %d failed%s\n", passed, failed, rest
+    exit (failed != 0)
   }' "$output"
