@@ -136,7 +136,7 @@ public sealed partial class SqliteBackend
 
         if (_unsyncedSince is { } unsynced && Passed(_time.GetElapsedTime(unsynced), SyncInterval))
         {
-            settles.Add(new UpkeepOperation(this, TouchForSync));
+            settles.Add(new UpkeepOperation(this, CarrySync));
         }
     }
 
@@ -161,10 +161,13 @@ public sealed partial class SqliteBackend
     }
 
     // language=sqlite
-    private const string TouchSql = "update ids set next = next";
+    private const string CarrySyncSql = "update counters set syncs = syncs + 1";
 
-    /// <summary>Nobody has written for a while: a write of nothing carries the sync that is owed.</summary>
-    private void TouchForSync() => Database.Statement(TouchSql).Execute();
+    /// <summary>
+    /// Nobody has written for a while: a small write carries the sync that is owed. It must change something: SQLite writes no
+    /// page, and syncs nothing, for an update to the same value.
+    /// </summary>
+    private void CarrySync() => Database.Statement(CarrySyncSql).Execute();
 
     /// <summary>
     /// Relaxed keeps its bound of a second by one rule: a turn that comes when something has been unsynced for that long commits
@@ -191,14 +194,16 @@ public sealed partial class SqliteBackend
 
     private void NoteCommit()
     {
-        if (_options.Durability == Durability.Relaxed && !_store.IsMemory)
+        if (_store.IsMemory)
         {
-            _unsyncedSince = _commitsAreSynced ? null : _unsyncedSince ?? _time.GetTimestamp();
+            return;
         }
 
-        if (!_store.IsMemory)
+        var pages = Database.TakePagesWritten();
+        _pagesInLog += pages;
+        if (pages > 0 && _options.Durability == Durability.Relaxed)
         {
-            _pagesInLog += Database.TakePagesWritten();
+            _unsyncedSince = _commitsAreSynced ? null : _unsyncedSince ?? _time.GetTimestamp();
         }
     }
 

@@ -45,6 +45,33 @@ public sealed class WriterTests
         Assert.Equal(added[0].Id, Assert.Single(await waiting.WaitAsync(Eventually.Bound, Token)).Lease.Id);
     }
 
+    /// <summary>
+    /// What a power cut takes needs a disk that can be cut; what can be seen here is that the commit which carries the owed sync is
+    /// made when nobody else writes, and made once.
+    /// </summary>
+    [Fact]
+    public async Task Under_relaxed_an_idle_writer_commits_once_more_to_carry_the_sync_that_it_owes()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.File("tasks.db");
+        var clock = new ManualTimeProvider();
+        await using var backend = new SqliteBackend(
+            path, new SqliteBackendOptions { Durability = Durability.Relaxed, TimeProvider = clock });
+        await using var queue = new TaskQueue(backend);
+        await queue.EnqueueAsync(new Note(1), null, Token);
+        await queue.EnqueueAsync(new Note(2), null, Token);
+        Assert.Equal(0L, Syncs());
+
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await Eventually.TrueAsync(() => Syncs() == 1, "the sync is carried");
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await backend.InitializeAsync(Token);
+        await backend.InitializeAsync(Token);
+        Assert.Equal(1L, Syncs());
+
+        long Syncs() => (long)FileTests.Scalar(path, "select syncs from counters")!;
+    }
+
     [Fact]
     public async Task A_logger_that_throws_harms_neither_writer_nor_worker()
     {

@@ -13,10 +13,10 @@ internal sealed class TaskIds
     private long _end;
 
     // language=sqlite
-    private const string TakeBlockSql = "update ids set next = next + @count returning next";
+    private const string TakeBlockSql = "update counters set next_id = next_id + @count returning next_id";
 
     // language=sqlite
-    private const string CounterSql = "select next from ids";
+    private const string CounterSql = "select next_id from counters";
 
     internal bool Has(int count) => _end - _next >= count;
 

@@ -4,11 +4,12 @@ create table names (
     text text not null unique
 ) strict;
 
--- The first id that no process has taken a block of.
-create table ids (
-    next integer not null
+-- One row: the first task id that no process has taken a block of, and a count that is written to carry a sync.
+create table counters (
+    next_id integer not null,
+    syncs   integer not null
 ) strict;
-insert into ids (next) values (1);
+insert into counters (next_id, syncs) values (1, 0);
 
 -- Live tasks. Columns that change stand before the payload, and are stored with values of one size (states have two
 -- digits, an owner that is nobody is as wide as one that is somebody), so that a row does not grow when it is started.
