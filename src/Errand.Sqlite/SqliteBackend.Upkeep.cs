@@ -1,12 +1,11 @@
 using Errand.Sqlite.Diagnostics;
 using Errand.Sqlite.Engine;
-using SQLitePCL;
 
 namespace Errand.Sqlite;
 
 /// <summary>
-/// What the writer does beside its callers' wishes, a little in each turn: retention, giving space back, checkpoints, syncing
-/// under <see cref="Durability.Relaxed"/>, looking for other processes' work, and knowing when to wake for each.
+/// What the writer does beside its callers' wishes, a little in each turn: retention, giving space back, looking for other
+/// processes' work, and knowing when to wake for each.
 /// </summary>
 public sealed partial class SqliteBackend
 {
@@ -16,24 +15,12 @@ public sealed partial class SqliteBackend
     /// <summary>Free pages that are kept for what comes next.</summary>
     private const int SparePages = 1_024;
 
-    /// <summary>Pages in the write-ahead log after which they are moved to the database: 16 MiB of 4 KiB pages.</summary>
-    private const int CheckpointPages = 4_096;
-
-    /// <summary>A log that a reader holds back beyond this is reported, once each time that it doubles.</summary>
-    private const long LogWarningBytes = 256L * 1024 * 1024;
-
-    private static readonly TimeSpan SyncInterval = TimeSpan.FromMilliseconds(900); // A second, less the time of the sync.
     private static readonly TimeSpan PruneInterval = TimeSpan.FromSeconds(1);
 
-    private SqliteDatabase? _checkpoints;
-    private long _pagesInLog;
-    private long _nextLogWarning = LogWarningBytes;
     private long _lastPoll;
     private long _lastPrune;
     private bool _pruneGoesOn;
     private bool _vacuumGoesOn;
-    private bool _syncOwed; // The next commit must be a synced one.
-    private long? _unsyncedSince; // When the oldest commit was made that may not be on the disk; Relaxed only.
 
     private static bool Passed(TimeSpan elapsed, TimeSpan interval) => elapsed >= interval;
 
@@ -160,53 +147,6 @@ public sealed partial class SqliteBackend
         _lastPrune = _time.GetTimestamp();
     }
 
-    // language=sqlite
-    private const string CarrySyncSql = "update counters set syncs = syncs + 1";
-
-    /// <summary>
-    /// Nobody has written for a while: a small write carries the sync that is owed. It must change something: SQLite writes no
-    /// page, and syncs nothing, for an update to the same value.
-    /// </summary>
-    private void CarrySync() => Database.Statement(CarrySyncSql).Execute();
-
-    /// <summary>
-    /// Relaxed keeps its bound of a second by one rule: a turn that comes when something has been unsynced for that long commits
-    /// under FULL, and its sync covers everything in the log before it.
-    /// </summary>
-    private void SyncIfOwed()
-    {
-        if (_options.Durability == Durability.Full || _store.IsMemory)
-        {
-            return;
-        }
-
-        var owed = _syncOwed || (_unsyncedSince is { } since && Passed(_time.GetElapsedTime(since), SyncInterval));
-        if (owed != _commitsAreSynced)
-        {
-            _store.SetSynchronous(Database, owed ? Durability.Full : Durability.Relaxed);
-            _commitsAreSynced = owed;
-        }
-
-        _syncOwed = false;
-    }
-
-    private bool _commitsAreSynced; // Whether the connection is under FULL at this moment; Relaxed only.
-
-    private void NoteCommit()
-    {
-        if (_store.IsMemory)
-        {
-            return;
-        }
-
-        var pages = Database.TakePagesWritten();
-        _pagesInLog += pages;
-        if (pages > 0 && _options.Durability == Durability.Relaxed)
-        {
-            _unsyncedSince = _commitsAreSynced ? null : _unsyncedSince ?? _time.GetTimestamp();
-        }
-    }
-
     /// <summary>After the turn, and after its callers have been told.</summary>
     private void FinishUpkeep()
     {
@@ -250,33 +190,6 @@ public sealed partial class SqliteBackend
         }
     }
 
-    /// <summary>
-    /// Moves the log's pages to the database. Never but like this: with the write lock held by the writer, on a second
-    /// connection, PASSIVE, because the library may have the WAL-reset bug (https://www.sqlite.org/wal.html#walresetbug), which
-    /// needs a writer and a checkpoint at the same moment.
-    /// </summary>
-    private void Checkpoint()
-    {
-        _checkpoints ??= _store.OpenForCheckpoints();
-        Begin();
-        try
-        {
-            _checkpoints.Scalar("pragma wal_checkpoint(passive)");
-        }
-        finally
-        {
-            Database.Statement("rollback").Execute();
-        }
-
-        _pagesInLog = 0;
-        var bytes = LogBytes();
-        if (bytes >= _nextLogWarning)
-        {
-            Log.LogHeldBack(_logger, _store.Path, bytes);
-            _nextLogWarning = bytes * 2;
-        }
-    }
-
     // language=sqlite
     private const string VacuumSql = "pragma incremental_vacuum(256)";
 
@@ -308,23 +221,6 @@ public sealed partial class SqliteBackend
         var pages = Database.Scalar("pragma page_count").GetValueOrDefault();
         var free = Database.Scalar("pragma freelist_count").GetValueOrDefault();
         return new SqliteStorage(pages * page, free * page, LogBytes(), (int)page);
-    }
-
-    private long LogBytes()
-    {
-        var log = new FileInfo(_store.Path + "-wal");
-        return !_store.IsMemory && log.Exists ? log.Length : 0;
-    }
-
-    private void WarnOfLibrary()
-    {
-        // Fixed in 3.51.3, and in the branches 3.50.7 and 3.44.6: https://www.sqlite.org/wal.html#walresetbug
-        var version = raw.sqlite3_libversion_number();
-        var isMended = version >= 3_051_003 || version is >= 3_050_007 and < 3_051_000 or >= 3_044_006 and < 3_045_000;
-        if (!_store.IsMemory && !isMended)
-        {
-            Log.LibraryInRange(_logger, SqliteDatabase.LibraryVersion, _store.Path);
-        }
     }
 
     /// <summary>Housekeeping as an operation, so that it shares the turn's transaction and its second chance alone.</summary>
