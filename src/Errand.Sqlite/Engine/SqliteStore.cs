@@ -163,8 +163,19 @@ internal sealed class SqliteStore
 
     private void Identify(SqliteDatabase database)
     {
-        var application = database.Scalar("pragma application_id").GetValueOrDefault();
-        var tables = database.Scalar("select count(*) from sqlite_schema").GetValueOrDefault();
+        // One snapshot: another process may be creating the tables between two reads.
+        database.Execute("begin");
+        long application, tables;
+        try
+        {
+            application = database.Scalar("pragma application_id").GetValueOrDefault();
+            tables = database.Scalar("select count(*) from sqlite_schema").GetValueOrDefault();
+        }
+        finally
+        {
+            database.Execute("rollback");
+        }
+
         if (application != ApplicationId && (application != 0 || tables > 0))
         {
             throw new NotAnErrandDatabaseException(
