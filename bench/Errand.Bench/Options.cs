@@ -3,32 +3,30 @@ using System.Globalization;
 namespace Errand.Bench;
 
 /// <summary>What the command line asks for.</summary>
-internal sealed record Options(IScenario Scenario)
+internal sealed record Options(IScenario Scenario, int Rounds, int Tasks)
 {
-    internal int Rounds { get; private init; } = Scenario.Rounds;
-
-    internal int Tasks { get; private init; } = Scenario.Tasks ?? 0;
-
     internal string? Json { get; private init; }
 
     internal string Only { get; private init; } = "";
 
+    /// <exception cref="ArgumentException">There is no such scenario or option; the message says which.</exception>
     internal static Options Read(string[] args, IReadOnlyList<IScenario> scenarios)
     {
-        var name = args.FirstOrDefault() ?? throw new UsageException("Name a scenario.");
-        var options = new Options(
-            scenarios.FirstOrDefault(scenario => scenario.Name == name)
-            ?? throw new UsageException($"There is no scenario '{name}'."));
+        var name = args.FirstOrDefault() ?? throw new ArgumentException("Name a scenario.");
+        var scenario = scenarios.FirstOrDefault(scenario => scenario.Name == name)
+            ?? throw new ArgumentException($"There is no scenario '{name}'.");
+        var options = new Options(scenario, scenario.Rounds, scenario.Tasks ?? 0);
         for (var i = 1; i < args.Length; i += 2)
         {
-            var value = i + 1 < args.Length ? args[i + 1] : throw new UsageException($"'{args[i]}' lacks its value.");
+            var value = args.ElementAtOrDefault(i + 1)
+                ?? throw new ArgumentException($"'{args[i]}' lacks its value.");
             options = args[i] switch
             {
                 "--json" => options with { Json = value },
                 "--rounds" => options with { Rounds = Count(args[i], value) },
-                "--tasks" when options.Scenario.Tasks is not null => options with { Tasks = Count(args[i], value) },
+                "--tasks" when scenario.Tasks is not null => options with { Tasks = Count(args[i], value) },
                 "--only" => options with { Only = value },
-                _ => throw new UsageException($"'{name}' has no option '{args[i]}'."),
+                _ => throw new ArgumentException($"'{name}' has no option '{args[i]}'."),
             };
         }
 
@@ -38,11 +36,11 @@ internal sealed record Options(IScenario Scenario)
     internal static string Usage(IEnumerable<IScenario> scenarios) => $"""
 
         Usage: Errand.Bench <scenario> [options]
-        {string.Concat(scenarios.Select(scenario => $"\n  {scenario.Name,-12}{scenario.Summary}"))}
+        {string.Concat(scenarios.Select(scenario => $"\n  {scenario.Name,-16}{scenario.Summary}"))}
 
           --json <file>   also write the rows there
           --rounds <n>    how often each case is measured
-          --tasks <n>     how many tasks; where a scenario has no fixed numbers
+          --tasks <n>     how many tasks; not where a scenario has numbers of its own
           --only <text>   only cases with this in "case, store, durability"
 
         Files are put in the folder for temporary files (TMPDIR): on a RAM disk their durability costs nothing.
@@ -51,7 +49,5 @@ internal sealed record Options(IScenario Scenario)
     private static int Count(string option, string value) =>
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count > 0
             ? count
-            : throw new UsageException($"'{option}' takes a whole number from 1, not '{value}'.");
+            : throw new ArgumentException($"'{option}' takes a whole number from 1, not '{value}'.");
 }
-
-internal sealed class UsageException(string message) : Exception(message);

@@ -4,36 +4,30 @@ using System.Text.Json.Nodes;
 
 namespace Errand.Bench;
 
-/// <summary>Rows as a table for people, and as JSON for programs.</summary>
+/// <summary>Rows as a table for people (and Markdown), and as JSON for programs.</summary>
 internal static class Report
 {
+    private const int WordColumns = 3; // To the left; the numbers after them to the right.
+
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     internal static void Print(IScenario scenario, IReadOnlyList<Row> rows, TextWriter output)
     {
-        List<string[]> lines = [["case", "store", "durability", "tasks", scenario.Metric.Heading, "min..max"]];
-        lines.AddRange(rows.Select(row => new[]
+        List<string[]> lines =
+        [
+            ["case", "store", "durability", "tasks", scenario.Metric, "min..max", "original", "ratio"],
+            .. rows.Select(Cells),
+        ];
+        if (rows.All(row => row.Case.Original is null))
         {
-            row.Case.Name, row.Case.Store.Kind, row.Case.Store.Durability, Whole(row.Case.Tasks), Whole(row.Median),
-            $"{Whole(row.Samples.Min())}..{Whole(row.Samples.Max())}",
-        }));
-        if (rows.Any(row => row.Case.Original is not null))
-        {
-            lines[0] = [.. lines[0], "original", "ratio"];
-            for (var i = 0; i < rows.Count; i++)
-            {
-                lines[i + 1] = rows[i].Case.Original is { } original
-                    ? [.. lines[i + 1], Whole(original), string.Create(CultureInfo.InvariantCulture, $"{rows[i].Median / original:0.0}")]
-                    : [.. lines[i + 1], "", ""];
-            }
+            lines = lines.ConvertAll(line => line[..^2]);
         }
 
-        // As Markdown: words to the left, numbers to the right.
         var widths = lines[0].Select((_, column) => lines.Max(line => line[column].Length)).ToArray();
-        lines.Insert(1, [.. widths.Select((width, column) => new string('-', width - 1) + (column < 3 ? '-' : ':'))]);
+        lines.Insert(1, [.. widths.Select((width, i) => new string('-', width - 1) + (i < WordColumns ? '-' : ':'))]);
         foreach (var line in lines)
         {
-            var cells = line.Select((cell, i) => i < 3 ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]));
+            var cells = line.Select((cell, i) => i < WordColumns ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]));
             output.WriteLine($"| {string.Join(" | ", cells)} |");
         }
     }
@@ -47,10 +41,19 @@ internal static class Report
             ["durability"] = row.Case.Store.Durability,
             ["case"] = row.Case.Name,
             ["tasks"] = row.Case.Tasks,
-            [scenario.Metric.JsonName] = Math.Round(row.Median, 1),
+            [scenario.Metric] = Math.Round(row.Median, 1),
         })]);
         File.WriteAllText(file, array.ToJsonString(Indented) + "\n");
     }
 
-    private static string Whole(double number) => number.ToString("#,0", CultureInfo.InvariantCulture);
+    private static string[] Cells(Row row) =>
+    [
+        row.Case.Name, row.Case.Store.Kind, row.Case.Store.Durability, Number(row.Case.Tasks), Number(row.Median),
+        $"{Number(row.Samples.Min())}..{Number(row.Samples.Max())}",
+        row.Case.Original is { } original ? Number(original) : "",
+        row.Case.Original is { } same ? Number(row.Median / same, "0.0") : "",
+    ];
+
+    private static string Number(double number, string format = "#,0") =>
+        number.ToString(format, CultureInfo.InvariantCulture);
 }

@@ -3,7 +3,7 @@ using Errand.Sqlite;
 
 namespace Errand.Bench;
 
-/// <summary>Where tasks are kept: the words are those of the JSON file.</summary>
+/// <summary>Where tasks are kept, in the words of the JSON file.</summary>
 internal sealed record Store(string Kind, string Durability)
 {
     internal static Store Memory { get; } = new("memory", "none");
@@ -13,17 +13,9 @@ internal sealed record Store(string Kind, string Durability)
     internal static Store Relaxed { get; } = new("file", "relaxed");
 
     internal static IReadOnlyList<Store> All { get; } = [Memory, Full, Relaxed];
-
-    /// <summary>Opens a new, empty one.</summary>
-    internal async Task<OpenStore> OpenAsync()
-    {
-        var store = new OpenStore(this);
-        await store.Queue.InitializeAsync();
-        return store;
-    }
 }
 
-/// <summary>A store in use; a file goes, with its folder, when it is disposed.</summary>
+/// <summary>A store in use: new, and gone with its folder when this is disposed.</summary>
 internal sealed class OpenStore : IAsyncDisposable
 {
     private readonly DirectoryInfo? _folder;
@@ -41,7 +33,6 @@ internal sealed class OpenStore : IAsyncDisposable
 
     internal TaskQueue Queue { get; }
 
-    /// <summary>Puts <paramref name="tasks"/> notes in, quickly.</summary>
     internal async Task FillAsync(int tasks)
     {
         foreach (var chunk in Note.Some(tasks).Chunk(1_000))
@@ -50,14 +41,15 @@ internal sealed class OpenStore : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs the <paramref name="tasks"/> notes that are in it with one worker with default options.</summary>
+    /// <summary>Has a worker with default options run all tasks, those that are there and those that come meanwhile.</summary>
     /// <returns>How long it took, from before the worker's start until the last outcome was stored.</returns>
-    internal async Task<TimeSpan> DrainAsync(int tasks)
+    internal async Task<TimeSpan> DrainAsync(int tasks, Func<Task>? meanwhile = null)
     {
         var tally = new Tally(tasks);
         await using var worker = new TaskWorker(Backend, tally.Handlers);
         var watch = Stopwatch.StartNew();
         await worker.StartAsync();
+        await (meanwhile?.Invoke() ?? Task.CompletedTask);
         await tally.AllRanAsync();
         await worker.StopAsync(); // Returns when the last outcome is stored.
         var elapsed = watch.Elapsed;

@@ -117,6 +117,7 @@ public sealed partial class SqliteBackend
             else
             {
                 _pruneGoesOn = false;
+                _vacuumGoesOn = true; // A drained backlog leaves room as well: looked at as often.
                 _lastPrune = _time.GetTimestamp();
             }
         }
@@ -143,7 +144,6 @@ public sealed partial class SqliteBackend
     private void Prune()
     {
         _pruneGoesOn = Database.Statement(PruneSql).With(PruneBefore).With(PruneBatch).Execute() == PruneBatch;
-        _vacuumGoesOn = true;
         _lastPrune = _time.GetTimestamp();
     }
 

@@ -21,42 +21,42 @@ internal sealed class Seed : IScenario
         {
             foreach (var (count, enqueue, process) in Originals)
             {
-                yield return Case("enqueue", count, n => EnqueueAsync(store, n), enqueue);
-                yield return Case("process", count, n => ProcessAsync(store, n, workers: 1, new TaskWorkerOptions()), process);
+                yield return Case("enqueue", count, EnqueueAsync, enqueue);
+                yield return Case("process", count, (open, n) => ProcessAsync(open, n, 1, options: null), process);
             }
 
             // The original's workers settle one task at a time, so these do too.
+            var oneAtATime = new TaskWorkerOptions { Concurrency = 1 };
             yield return Case(
-                "process, 4 workers of concurrency 1", 100,
-                n => ProcessAsync(store, n, workers: 4, new TaskWorkerOptions { Concurrency = 1 }), 2_409);
+                "process, 4 workers of concurrency 1", 100, (open, n) => ProcessAsync(open, n, 4, oneAtATime), 2_409);
 
-            Case Case(string name, int count, Func<int, Task<double>> measure, double original) =>
-                new(name, store, count, measure) { Original = store == Store.Memory ? original : null };
+            Case Case(string name, int count, Func<OpenStore, int, Task<double>> measure, double original) =>
+                new(name, store, count, measure, store == Store.Memory ? original : null);
         }
     }
 
-    private static async Task<double> EnqueueAsync(Store store, int tasks)
+    private static async Task<double> EnqueueAsync(OpenStore store, int tasks)
     {
-        await using var open = await store.OpenAsync();
         var notes = Note.Some(tasks).ToArray();
         var watch = Stopwatch.StartNew();
         foreach (var note in notes)
         {
-            await open.Queue.EnqueueAsync(note);
+            await store.Queue.EnqueueAsync(note);
         }
 
         return tasks / watch.Elapsed.TotalSeconds;
     }
 
     /// <summary>From before the workers start until every caller has its result.</summary>
-    private static async Task<double> ProcessAsync(Store store, int tasks, int workers, TaskWorkerOptions options)
+    private static async Task<double> ProcessAsync(OpenStore store, int tasks, int workers, TaskWorkerOptions? options)
     {
-        await using var open = await store.OpenAsync();
         var tally = new Tally(tasks);
-        var handles = await Task.WhenAll(Note.Some(tasks).Select(note => open.Queue.EnqueueAsync(note)));
+        var handles = await Task.WhenAll(Note.Some(tasks).Select(note => store.Queue.EnqueueAsync(note)));
         var results = Task.WhenAll(handles.Select(handle => handle.WaitAsync()));
-        await open.Queue.InitializeAsync(); // Answered in order: by now every caller waits.
-        var crew = Enumerable.Range(0, workers).Select(_ => new TaskWorker(open.Backend, tally.Handlers, options)).ToArray();
+        await store.Queue.InitializeAsync(); // Answered in order: by now every caller waits.
+        var crew = Enumerable.Range(0, workers)
+            .Select(_ => new TaskWorker(store.Backend, tally.Handlers, options))
+            .ToArray();
 
         var watch = Stopwatch.StartNew();
         await Task.WhenAll(crew.Select(worker => worker.StartAsync()));
