@@ -55,6 +55,7 @@ public sealed partial class SqliteBackend
         _nextDue = 0;
         _waitersMayBeDone = true;
         DropLostWorkers();
+        LookWhoIsThere();
     }
 
     private void Commit()

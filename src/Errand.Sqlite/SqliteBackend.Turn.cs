@@ -148,6 +148,7 @@ public sealed partial class SqliteBackend
         _undelivered.Clear();
         DeliverReserved();
         TellWaiters();
+        WakeStrangers();
     }
 
     private void EachAlone(List<Operation> operations)
@@ -234,7 +235,7 @@ public sealed partial class SqliteBackend
         EndWaits(disposed);
         foreach (var worker in _workers.Values)
         {
-            worker.LockFile?.Dispose();
+            worker.Dispose();
         }
 
         _alarm?.Dispose();

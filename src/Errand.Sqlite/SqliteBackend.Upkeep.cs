@@ -17,7 +17,6 @@ public sealed partial class SqliteBackend
 
     private static readonly TimeSpan PruneInterval = TimeSpan.FromSeconds(1);
 
-    private long _lastPoll;
     private long _lastPrune;
     private bool _pruneGoesOn;
     private bool _vacuumGoesOn;
@@ -41,7 +40,7 @@ public sealed partial class SqliteBackend
 
         if (_waiting.Count + _resultWaiters.Count > 0)
         {
-            Until(Defaults.PollInterval, _lastPoll, !_store.IsMemory);
+            Until(_pollInterval, _lastPoll, !_store.IsMemory);
         }
 
         Until(SweepInterval, _lastSweep, _workers.Count > 0);
@@ -93,14 +92,9 @@ public sealed partial class SqliteBackend
     /// <summary>Adds what is due to the turn's operations.</summary>
     private void AddUpkeep(List<Operation> settles)
     {
-        if (!_store.IsMemory && Passed(_time.GetElapsedTime(_lastPoll), Defaults.PollInterval))
+        if (!_store.IsMemory && Passed(_time.GetElapsedTime(_lastPoll), _pollInterval))
         {
-            _lastPoll = _time.GetTimestamp();
-            if (Database.Statement("pragma data_version").Scalar() != _dataVersion)
-            {
-                _readyVersion++; // The turn's begin looks closer.
-                _waitersMayBeDone = true;
-            }
+            Poll();
         }
 
         if (_workers.Count > 0 && Passed(_time.GetElapsedTime(_lastSweep), SweepInterval))

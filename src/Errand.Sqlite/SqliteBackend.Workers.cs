@@ -55,6 +55,12 @@ public sealed partial class SqliteBackend
         }
     }
 
+    private LocalWorker NewLocalWorker(long owner, TimeSpan lease) => _store.IsMemory
+        ? new LocalWorker(owner, lease, null, null)
+        : new LocalWorker(
+            owner, lease, WorkerLockFile.Hold(_store.Path, owner),
+            WakeSocket.Listen(WorkerLockFile.WakePathOf(_store.Path, owner), () => _inbox.TryAdd(new PollNote(this))));
+
     // language=sqlite
     private const string BeatSql = "update workers set beat = beat + 1 where id = @id";
 
@@ -213,7 +219,7 @@ public sealed partial class SqliteBackend
     {
         if (_workers.Remove(owner, out var worker))
         {
-            worker.LockFile?.Dispose();
+            worker.Dispose();
         }
 
         foreach (var waiting in _waiting.Where(waiting => waiting.Owner == owner).ToArray())
@@ -225,15 +231,20 @@ public sealed partial class SqliteBackend
 
     private sealed record WorkerRow(long Owner, long Beat, TimeSpan Lease, string Host, long Process);
 
-    private sealed class LocalWorker(long owner, TimeSpan lease, WorkerLockFile? lockFile)
+    /// <summary>An incarnation of this backend, and what the system holds for it: in a file alone.</summary>
+    private sealed class LocalWorker(long owner, TimeSpan lease, WorkerLockFile? lockFile, WakeSocket? wakeSocket) : IDisposable
     {
         internal long Owner => owner;
 
         internal TimeSpan Lease => lease;
 
-        internal WorkerLockFile? LockFile => lockFile;
-
         internal HashSet<long> Names { get; } = [];
+
+        public void Dispose()
+        {
+            wakeSocket?.Dispose();
+            lockFile?.Dispose();
+        }
     }
 
     private sealed class BeginWorkerOperation(SqliteBackend backend, WorkerRegistration registration) : Operation<long>
@@ -246,8 +257,7 @@ public sealed partial class SqliteBackend
         {
             // As wide as Nobody, and above it: see the schema.
             var owner = _worker?.Owner ?? backend._options.Random.NextInt64(Nobody + 1, 1L << 47);
-            _worker ??= new LocalWorker(
-                owner, registration.Lease, backend._store.IsMemory ? null : WorkerLockFile.Hold(backend._store.Path, owner));
+            _worker ??= backend.NewLocalWorker(owner, registration.Lease);
             backend.InsertWorker(_worker, registration.TaskNames);
             backend.Sweep(); // Who died before it came is noticed now, not at the next look.
             if (!backend._store.IsMemory)
@@ -266,7 +276,7 @@ public sealed partial class SqliteBackend
 
         internal override void Fail(Exception exception)
         {
-            _worker?.LockFile?.Dispose();
+            _worker?.Dispose();
             base.Fail(exception);
         }
     }

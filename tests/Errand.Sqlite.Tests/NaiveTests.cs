@@ -9,13 +9,14 @@ public sealed class NaiveTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     /// <summary>
-    /// Both are synced at each commit, both in turns on the same disk; what is compared is the median of the rounds' ratios, not
-    /// a time.
+    /// Both are synced at each commit, in turns on the same disk. The naive way has its best case, one thread that meets nobody;
+    /// ours has the callers that a queue is for. What is compared is the median of the rounds' ratios, not a time.
     /// </summary>
     [Fact]
     public async Task A_file_is_no_slower_than_a_connection_for_each_call()
     {
-        const int Tasks = 200;
+        const int Tasks = 320;
+        const int Callers = 16;
         using var folder = new TemporaryFolder();
         var naive = folder.File("naive.db");
         FileTests.Execute(naive, "pragma journal_mode = wal; create table tasks (id integer primary key, state integer, payload blob)");
@@ -32,10 +33,13 @@ public sealed class NaiveTests
             }
 
             var between = Stopwatch.GetTimestamp();
-            for (var i = 0; i < Tasks; i++)
+            await Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(async () =>
             {
-                await queue.EnqueueAsync(new Note(i), null, Token);
-            }
+                for (var i = 0; i < Tasks / Callers; i++)
+                {
+                    await queue.EnqueueAsync(new Note(i), null, Token);
+                }
+            })));
 
             ratios.Add((double)(between - started) / (Stopwatch.GetTimestamp() - between));
         }

@@ -80,7 +80,7 @@ public sealed class RecoveryTests : IDisposable
         var path = _folder.File("tasks.db");
         await using var live = DummyProcess.Start("work", path);
         await live.PrintsAsync(line => line == "ready", "ready");
-        var held = Assert.Single(Directory.GetFiles(_folder.Path, "tasks.db-worker-*"));
+        var held = Assert.Single(Directory.GetFiles(_folder.Path, "tasks.db-worker-*"), file => !file.EndsWith(".wake", StringComparison.Ordinal));
         await File.WriteAllTextAsync(path + "-worker-123abc", "", Token);
         await File.WriteAllTextAsync(path + "-worker-of-the-month", "", Token);
 

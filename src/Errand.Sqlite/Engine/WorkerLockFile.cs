@@ -79,6 +79,7 @@ internal sealed class WorkerLockFile : IDisposable
     {
         try
         {
+            File.Delete(WakePathOf(database, owner)); // First: what is found by its lock file must not outlast it.
             File.Delete(PathOf(database, owner));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -108,6 +109,9 @@ internal sealed class WorkerLockFile : IDisposable
             File.Delete(_file.Name);
         }
     }
+
+    /// <summary>Where the worker listens for word from other processes.</summary>
+    internal static string WakePathOf(string database, long owner) => PathOf(database, owner) + ".wake";
 
     private static string PathOf(string database, long owner) =>
         string.Create(CultureInfo.InvariantCulture, $"{database}{Mark}{owner:x}");
