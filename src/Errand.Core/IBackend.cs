@@ -54,6 +54,16 @@ public interface IBackend : IAsyncDisposable
     /// <returns>False when the incarnation was ended, or its lease ran out and its tasks were given back.</returns>
     bool Heartbeat(long owner);
 
+    /// <summary>
+    /// Gives back, uncharged, what the owner owns without knowing of it: tasks of a reserve whose answer never reached it, which
+    /// would otherwise stay with a healthy owner for ever. Not while a reserve of the same owner is under way.
+    /// </summary>
+    /// <param name="owner">The incarnation.</param>
+    /// <param name="known">The ids of the tasks that it runs or is settling.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>How many were given back.</returns>
+    ValueTask<int> ReconcileAsync(long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default);
+
     /// <summary>Ends a task as succeeded.</summary>
     /// <param name="lease">The right to do so.</param>
     /// <param name="result">The result as JSON; empty for none.</param>

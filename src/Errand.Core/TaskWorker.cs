@@ -167,7 +167,9 @@ public sealed class TaskWorker : IAsyncDisposable
             Queues = _options.Queues,
             MaxTasks = _options.Concurrency,
             FreeSlots = () => run.Slots.Free,
+            Wait = _options.Lease,
         };
+        var reconciledAt = _options.TimeProvider.GetTimestamp();
         while (!ending.IsCancellationRequested)
         {
             // One request at a time, so what is free cannot be given away twice.
@@ -175,6 +177,23 @@ public sealed class TaskWorker : IAsyncDisposable
             {
                 Start(run, incarnation, task);
             }
+
+            if (_options.TimeProvider.GetElapsedTime(reconciledAt) >= _options.Lease)
+            {
+                await ReconcileAsync(incarnation, ending.Token).ConfigureAwait(false);
+                reconciledAt = _options.TimeProvider.GetTimestamp();
+            }
+        }
+    }
+
+    /// <summary>Between two reserves: what this worker owns and does not know of was lost on its way here.</summary>
+    private async Task ReconcileAsync(WorkerIncarnation incarnation, CancellationToken cancellationToken)
+    {
+        var known = incarnation.Running().Select(execution => execution.Reserved.Lease.Id).ToHashSet();
+        var strays = await _backend.ReconcileAsync(incarnation.Owner, known, cancellationToken).ConfigureAwait(false);
+        if (strays > 0)
+        {
+            Log.StraysGivenBack(_logger, incarnation.Owner, strays);
         }
     }
 

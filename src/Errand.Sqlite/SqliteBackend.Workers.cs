@@ -27,6 +27,14 @@ public sealed partial class SqliteBackend
     }
 
     /// <inheritdoc/>
+    public async ValueTask<int> ReconcileAsync(
+        long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(known);
+        return await SubmitAsync(new ReconcileOperation(this, owner, known), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
     public async ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
         await SubmitAsync(new EndWorkerOperation(this, owner, release), cancellationToken).ConfigureAwait(false);
 
@@ -63,6 +71,21 @@ public sealed partial class SqliteBackend
 
     // language=sqlite
     private const string BeatSql = "update workers set beat = beat + 1 where id = @id";
+
+    // language=sqlite
+    private const string SelectOwnedSql = "select id, epoch from tasks where owner = @owner and state = 12";
+
+    private List<TaskLease> Owned(long owner)
+    {
+        List<TaskLease> owned = [];
+        var rows = Database.Statement(SelectOwnedSql).With(owner);
+        while (rows.Step())
+        {
+            owned.Add(new TaskLease(rows.Int64(0), owner, rows.Int64(1)));
+        }
+
+        return owned;
+    }
 
     // language=sqlite
     private const string ReleaseOwnedSql = """
@@ -293,6 +316,14 @@ public sealed partial class SqliteBackend
                 backend.Drop(owner, new WorkerLostException(owner));
             }
         }
+    }
+
+    private sealed class ReconcileOperation(SqliteBackend backend, long owner, IReadOnlySet<long> known) : Operation<int>
+    {
+        internal override TurnPart Part => TurnPart.Settle;
+
+        internal override void Run() =>
+            Result = backend.Owned(owner).Count(lease => !known.Contains(lease.Id) && backend.Release(lease));
     }
 
     private sealed class EndWorkerOperation(SqliteBackend backend, long owner, bool release) : Operation<bool>

@@ -21,6 +21,7 @@ public abstract partial class BackendContract
             () => BeginAsync(backend).AsTask(),
             () => TakeAsync(backend, owner).AsTask(),
             () => Task.FromResult(backend.Heartbeat(owner)),
+            () => backend.ReconcileAsync(owner, new HashSet<long>(), Token).AsTask(),
             () => backend.MarkSuccessAsync(lease, default, Token).AsTask(),
             () => backend.MarkFailureAsync(lease, new TaskFailure("x", null), Token).AsTask(),
             () => backend.ReleaseAsync(lease, Token).AsTask(),

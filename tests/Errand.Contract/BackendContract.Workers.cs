@@ -132,4 +132,25 @@ public abstract partial class BackendContract
         var other = await BeginAsync(backend);
         Assert.Equal(id, (await TakeOneAsync(backend, other)).Lease.Id);
     }
+
+    [Fact]
+    public async Task What_a_worker_owns_without_knowing_is_given_back_uncharged_and_the_rest_stays()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        var other = await BeginAsync(backend);
+        await AddManyAsync(backend, 3);
+        var known = await TakeOneAsync(backend, owner);
+        var lost = await TakeOneAsync(backend, owner);
+        var others = await TakeOneAsync(backend, other);
+
+        Assert.Equal(1, await backend.ReconcileAsync(owner, new HashSet<long> { known.Lease.Id }, Token));
+        Assert.Equal(0, await backend.ReconcileAsync(owner, new HashSet<long> { known.Lease.Id }, Token));
+
+        Assert.False(await backend.MarkSuccessAsync(lost.Lease, default, Token));
+        Assert.True(await backend.MarkSuccessAsync(known.Lease, default, Token));
+        Assert.True(await backend.MarkSuccessAsync(others.Lease, default, Token));
+        var again = await TakeOneAsync(backend, other);
+        Assert.Equal((lost.Lease.Id, 1, 2L), (again.Lease.Id, again.Attempt, again.Lease.Epoch));
+    }
 }

@@ -302,6 +302,27 @@ public sealed class WorkerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_task_that_never_reached_its_worker_is_given_back_and_runs()
+    {
+        await using var worker = Worker(
+            new TaskHandlers().Add<Add, int>((task, context) => context.Attempt),
+            new TaskWorkerOptions { Lease = TimeSpan.FromMilliseconds(200), Heartbeat = TimeSpan.FromMilliseconds(50), Queues = ["a"] });
+        await worker.StartAsync();
+        var handle = await _queue.EnqueueAsync(new Add(1, 0), new EnqueueOptions { Queue = "b" });
+
+        // An answer that is lost: reserved for the worker's owner, from a queue of which the worker itself knows nothing.
+        var owner = long.Parse(
+            _log.Entries.First(entry => entry.Id == 100).Text.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+        Assert.Single(await _backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1, Queues = ["b"] }));
+        await Eventually.TrueAsync(() => _log.Has(109), "the stray is given back");
+
+        await using var other = Worker(
+            new TaskHandlers().Add<Add, int>((task, context) => context.Attempt), new TaskWorkerOptions { Queues = ["b"] });
+        await other.StartAsync();
+        Assert.Equal(1, await handle.WaitAsync(Bound));
+    }
+
+    [Fact]
     public async Task A_worker_leaves_tasks_of_unknown_names_alone_and_they_run_when_somebody_knows_them()
     {
         await using var worker = Worker(new TaskHandlers().Add<Ping>((_, _) => { }));

@@ -35,6 +35,10 @@ internal static partial class Log
     [LoggerMessage(108, LogLevel.Warning, "Worker {Owner} could not say that it ends; its lease runs out instead.")]
     internal static partial void EndFailed(ILogger logger, long owner, Exception exception);
 
+    [LoggerMessage(109, LogLevel.Warning,
+        "Worker {Owner} owned {Tasks} tasks that never reached it; they were given back, and their attempts are not charged.")]
+    internal static partial void StraysGivenBack(ILogger logger, long owner, int tasks);
+
     [LoggerMessage(200, LogLevel.Warning,
         "Task {TaskId} ('{TaskName}') failed attempt {Attempt} of {MaxAttempts}; the next is in {Delay}.")]
     internal static partial void AttemptFailed(
