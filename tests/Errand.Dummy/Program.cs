@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Errand;
 using Errand.Sqlite;
+using Microsoft.Extensions.Logging;
 
 // A process that tests start and kill. Every line that it prints is flushed, and says what has been done by then.
 Console.Out.Flush();
@@ -45,7 +46,7 @@ async Task<int> EnqueueAsync()
     return 0;
 }
 
-// work <path>: runs notes, says so, and hangs or dies where it is told to.
+// work <path> [<lease ms>]: runs what it is told to, and says what happens.
 async Task<int> WorkAsync()
 {
     var handlers = new TaskHandlers()
@@ -57,7 +58,30 @@ async Task<int> WorkAsync()
         .Add<Hang>(async (_, context) =>
         {
             Console.WriteLine($"hang {context.Id} {context.Attempt} {context.Epoch}");
+            await using var told = context.CancellationToken.Register(() => Console.WriteLine($"told {context.Id} {context.Epoch}"));
             await Task.Delay(Timeout.Infinite, context.CancellationToken);
+        })
+        .Add<UntilFile, int>((task, context) =>
+        {
+            Console.WriteLine($"until {context.Id} {context.Attempt} {context.Epoch}");
+            while (!File.Exists(task.Path))
+            {
+                Thread.Sleep(5); // It ignores its token, as code does that knows of none.
+            }
+
+            return context.Attempt;
+        })
+        .Add<Starve>((task, context) =>
+        {
+            Console.WriteLine($"starve {context.Id} {context.Attempt} {context.Epoch}");
+            ThreadPool.GetMinThreads(out var threads, out _);
+            ThreadPool.SetMaxThreads(threads, threads);
+            for (var i = 0; i < threads * 2; i++)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(_ => Thread.Sleep(task.Milliseconds), null);
+            }
+
+            Thread.Sleep(task.Milliseconds);
         })
         .Add<Die>((_, context) =>
         {
@@ -66,9 +90,10 @@ async Task<int> WorkAsync()
             Thread.Sleep(Timeout.Infinite);
         });
 
-    // A lease that no test waits for: only the death of the process itself can give tasks back.
+    // By default a lease that no test waits for: only the death of the process itself can give tasks back.
+    var lease = args.Length > 2 ? TimeSpan.FromMilliseconds(int.Parse(args[2], CultureInfo.InvariantCulture)) : TimeSpan.FromHours(1);
     await using var worker = new TaskWorker(
-        backend, handlers, new TaskWorkerOptions { Lease = TimeSpan.FromHours(1), Heartbeat = TimeSpan.FromMinutes(1) });
+        backend, handlers, new TaskWorkerOptions { Lease = lease, Heartbeat = lease * 0.3 }, new ConsoleLogger());
     await worker.StartAsync();
     Console.WriteLine("ready");
     await Task.Delay(Timeout.Infinite);
@@ -83,3 +108,21 @@ internal sealed record Hang : ITask;
 
 [TaskName("die")]
 internal sealed record Die : ITask;
+
+[TaskName("until-file")]
+internal sealed record UntilFile(string Path) : ITask<int>;
+
+[TaskName("starve")]
+internal sealed record Starve(int Milliseconds) : ITask;
+
+internal sealed class ConsoleLogger : ILogger<TaskWorker>
+{
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        Console.WriteLine($"log {eventId.Id} {formatter(state, exception)}");
+}

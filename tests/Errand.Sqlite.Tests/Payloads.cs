@@ -8,3 +8,9 @@ public sealed record Hang : ITask;
 
 [TaskName("die")]
 public sealed record Die : ITask;
+
+[TaskName("until-file")]
+public sealed record UntilFile(string Path) : ITask<int>;
+
+[TaskName("starve")]
+public sealed record Starve(int Milliseconds) : ITask;

@@ -56,6 +56,22 @@ public sealed class DummyProcess : IAsyncDisposable
         await ExitAsync();
     }
 
+    /// <summary>Freezes it where it stands, as a laptop's lid or a debugger does.</summary>
+    public Task StopAsync() => SignalAsync("STOP");
+
+    /// <summary>Lets it go on.</summary>
+    public Task ContinueAsync() => SignalAsync("CONT");
+
+    private async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{_process.Id}"]);
+        await kill.WaitForExitAsync().WaitAsync(Eventually.Bound);
+        if (kill.ExitCode != 0)
+        {
+            throw new InvalidOperationException($"kill -{signal} {_process.Id} gave {kill.ExitCode}.");
+        }
+    }
+
     public Task ExitAsync() => _process.WaitForExitAsync().WaitAsync(Eventually.Bound);
 
     public Task PrintsAsync(Func<string, bool> line, string what) =>
