@@ -1,0 +1,147 @@
+namespace Errand.Torture;
+
+/// <summary>A task as the drained database has it.</summary>
+internal sealed record Final(long Id, int State, long Epoch, int Attempt, long? Result);
+
+/// <summary>What is wrong with a history, each a count and its first examples. Pure: it is given everything.</summary>
+internal sealed class Checker
+{
+    /// <summary>
+    /// A lease runs from the last heartbeat, which may be as much older than the start of a task as heartbeats are apart.
+    /// </summary>
+    private static readonly TimeSpan Margin = Roles.Heartbeat + TimeSpan.FromMilliseconds(100);
+
+    private readonly List<string> _examples = [];
+
+    internal int Lost { get; private set; }
+
+    internal int Invented { get; private set; }
+
+    internal int Overlapping { get; private set; }
+
+    internal int StaleWrites { get; private set; }
+
+    internal int Untruthful { get; private set; }
+
+    internal int Early { get; private set; }
+
+    internal int Overcharged { get; private set; }
+
+    internal int Starts { get; private set; }
+
+    internal int Fences { get; private set; }
+
+    internal int Reclaims { get; private set; }
+
+    internal int Kills { get; private set; }
+
+    internal IReadOnlyList<string> Examples => _examples;
+
+    internal bool IsOk => Lost + Invented + Overlapping + StaleWrites + Untruthful + Early + Overcharged == 0;
+
+    /// <summary>A run in which nothing went wrong on the way has tested nothing.</summary>
+    internal bool SawSomething => Fences > 0 && Reclaims > 0 && Kills > 0;
+
+    internal void Check(IReadOnlyList<Event> history, IReadOnlyCollection<Final> finals, TimeSpan lease)
+    {
+        var final = finals.ToDictionary(one => one.Id);
+        var byTask = history.Where(one => one.Id != 0).GroupBy(one => one.Id).ToDictionary(group => group.Key, group => group.ToList());
+        var kills = history.Where(one => one.Kind == EventKind.Killed).ToLookup(one => one.Process);
+        Kills = kills.Sum(group => group.Count());
+        foreach (var (id, events) in byTask)
+        {
+            var limit = events.FirstOrDefault(one => one.Kind == EventKind.Enqueued)?.Value;
+            if (limit is not null && !final.ContainsKey(id))
+            {
+                Lost++;
+                Say($"lost: task {id} was acknowledged and is not among the finished");
+            }
+
+            CheckStarts(id, [.. events.Where(one => one.Kind == EventKind.Started)], events, kills, lease);
+            CheckSettlements(id, events, final.GetValueOrDefault(id));
+            if (limit is not null && final.TryGetValue(id, out var end) && end.Attempt > limit)
+            {
+                Overcharged++;
+                Say($"attempts: task {id} had {end.Attempt} of {limit}");
+            }
+        }
+
+        foreach (var id in final.Keys.Where(id => !byTask.TryGetValue(id, out var events) || events.All(one => one.Kind != EventKind.Enqueue)))
+        {
+            Invented++;
+            Say($"invented: task {id} was never enqueued");
+        }
+    }
+
+    /// <summary>
+    /// Epochs rise and none comes twice; and a later start is right only when the earlier one was settled, its process was dead, or
+    /// its lease may have run out.
+    /// </summary>
+    private void CheckStarts(
+        long id, List<Event> starts, List<Event> events, ILookup<string, Event> kills, TimeSpan lease)
+    {
+        Starts += starts.Count;
+        for (var i = 0; i < starts.Count; i++)
+        {
+            var start = starts[i];
+            if (start.Value > 1)
+            {
+                Early++;
+                Say($"early: task {id} started {start.Value} ms before it was due");
+            }
+
+            if (i == 0)
+            {
+                continue;
+            }
+
+            Reclaims++;
+            var last = starts[i - 1];
+            var isOver = events.Any(one => one.Kind == EventKind.Settle && one.Epoch == last.Epoch && one.Ticks < start.Ticks)
+                || kills[last.Process].Any(kill => kill.Ticks > last.Ticks && kill.Ticks < start.Ticks)
+                || start.Since(last) >= lease - Margin;
+            if (!isOver || start.Epoch == last.Epoch)
+            {
+                Overlapping++;
+                Say($"overlapping: task {id} epoch {start.Epoch} in {start.Process} started {start.Since(last)} after epoch "
+                    + $"{last.Epoch} in {last.Process}, which was neither settled nor dead");
+            }
+        }
+    }
+
+    /// <summary>
+    /// Nothing of an old epoch is accepted after a newer start, one settlement at most ends a task, and what the store says in the
+    /// end is what it told the worker that it said.
+    /// </summary>
+    private void CheckSettlements(long id, List<Event> events, Final? final)
+    {
+        Fences += events.Count(one => one.Kind == EventKind.Fenced);
+        foreach (var settled in events.Where(one => one.Kind == EventKind.Settled))
+        {
+            var tried = events.Last(one => one.Kind == EventKind.Settle && one.Epoch == settled.Epoch && one.Ticks <= settled.Ticks);
+            if (events.Any(one => one.Kind == EventKind.Started && one.Epoch > settled.Epoch && one.Ticks < tried.Ticks))
+            {
+                StaleWrites++;
+                Say($"stale write: task {id} epoch {settled.Epoch} was settled after a newer start");
+            }
+        }
+
+        var successes = events.Where(one => one.Kind == EventKind.Settled && one.Value == 1).ToList();
+        var isTrue = successes.Count == 0
+            || (successes.Count == 1 && final is { State: 20 } && final.Epoch == successes[0].Epoch && final.Result == final.Epoch);
+        if (!isTrue)
+        {
+            Untruthful++;
+            Say($"untruthful: task {id} was told {successes.Count} times that it succeeded, last in epoch {successes[^1].Epoch}; the "
+                + $"database has {final}");
+        }
+    }
+
+    private void Say(string example)
+    {
+        if (_examples.Count < 20)
+        {
+            _examples.Add(example);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+namespace Errand.Torture;
+
+/// <summary>
+/// Notes what a worker is told of its settlements, and kills its own process at a point that the supervisor has named: just after a
+/// reserve, just before or just after a settlement.
+/// </summary>
+internal sealed class RecordingBackend(IBackend inner, History history, CrashPoint? crash, Random random) : IBackend
+{
+    public ValueTask InitializeAsync(CancellationToken cancellationToken = default) => inner.InitializeAsync(cancellationToken);
+
+    public ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) => inner.NewIdAsync(cancellationToken);
+
+    public ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
+        IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default) => inner.EnqueueAsync(tasks, cancellationToken);
+
+    public ValueTask<long> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default) =>
+        inner.BeginWorkerAsync(worker, cancellationToken);
+
+    public async ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
+        ReserveRequest request, CancellationToken cancellationToken = default)
+    {
+        var tasks = await inner.ReserveAsync(request, cancellationToken);
+        DieAt(CrashPoint.AfterReserve, tasks.Count > 0);
+        return tasks;
+    }
+
+    public bool Heartbeat(long owner) => inner.Heartbeat(owner);
+
+    public ValueTask<int> ReconcileAsync(long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default) =>
+        inner.ReconcileAsync(owner, known, cancellationToken);
+
+    public ValueTask<bool> MarkSuccessAsync(
+        TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
+        SettleAsync(lease, 1, () => inner.MarkSuccessAsync(lease, result, cancellationToken));
+
+    public ValueTask<bool> MarkFailureAsync(TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default) =>
+        SettleAsync(lease, 0, () => inner.MarkFailureAsync(lease, failure, cancellationToken));
+
+    public ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
+        SettleAsync(lease, 0, () => inner.ReleaseAsync(lease, cancellationToken));
+
+    public ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
+        inner.EndWorkerAsync(owner, release, cancellationToken);
+
+    public ValueTask<TaskResult?> GetResultAsync(long id, TimeSpan timeout, CancellationToken cancellationToken = default) =>
+        inner.GetResultAsync(id, timeout, cancellationToken);
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    private async ValueTask<bool> SettleAsync(TaskLease lease, long value, Func<ValueTask<bool>> settle)
+    {
+        history.Note(EventKind.Settle, lease.Id, lease.Epoch, value);
+        DieAt(CrashPoint.BeforeSettle, true);
+        var isSettled = await settle();
+        DieAt(CrashPoint.AfterSettle, true);
+        history.Note(isSettled ? EventKind.Settled : EventKind.Fenced, lease.Id, lease.Epoch, value);
+        return isSettled;
+    }
+
+    private void DieAt(CrashPoint point, bool applies)
+    {
+        if (applies && crash == point && random.Next(20) == 0)
+        {
+            history.Note(EventKind.Killed); // Noted first: others may take over at the very moment of death.
+            System.Diagnostics.Process.GetCurrentProcess().Kill();
+            Thread.Sleep(Timeout.Infinite);
+        }
+    }
+}
+
+internal enum CrashPoint
+{
+    AfterReserve,
+    BeforeSettle,
+    AfterSettle,
+}

@@ -1,0 +1,155 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Errand.Sqlite;
+using Microsoft.Data.Sqlite;
+
+namespace Errand.Torture;
+
+/// <summary>A task of the torture: how long it takes, and how it ends.</summary>
+[TaskName("work")]
+internal sealed record Work(int Milliseconds, int Failures, bool HeedsToken) : ITask<long>;
+
+/// <summary>What each kind of process does until it is told to stop, or killed.</summary>
+internal static class Roles
+{
+    internal static readonly TimeSpan Lease = TimeSpan.FromSeconds(1);
+    internal static readonly TimeSpan Heartbeat = TimeSpan.FromMilliseconds(300);
+
+    internal static SqliteBackend Open(string folder, Durability durability) =>
+        new(Path.Combine(folder, "tasks.db"), new SqliteBackendOptions { Durability = durability });
+
+    /// <summary>Enqueues, each task with an id had before; an outcome that is unknown is repeated.</summary>
+    internal static async Task ProduceAsync(string folder, Durability durability, History history, Random random, CancellationToken stop)
+    {
+        await using var backend = Open(folder, durability);
+        await using var queue = new TaskQueue(backend);
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                var id = await queue.NewIdAsync(CancellationToken.None);
+                var attempts = random.Next(3, 8);
+                var options = new EnqueueOptions
+                {
+                    Id = id,
+                    Priority = random.Next(3),
+                    Delay = random.Next(3) == 0 ? TimeSpan.FromMilliseconds(random.Next(400)) : null,
+                    Retry = new RetryPolicy { MaxAttempts = attempts, Delay = TimeSpan.FromMilliseconds(random.Next(30)) },
+                };
+                history.Note(EventKind.Enqueue, id);
+                await queue.EnqueueAsync(NewWork(random), options, CancellationToken.None);
+                history.Note(EventKind.Enqueued, id, value: attempts);
+                if (random.Next(10) == 0)
+                {
+                    await queue.EnqueueAsync(NewWork(random), options, CancellationToken.None); // The second finds the first.
+                }
+            }
+            catch (BackendException e) when (e.IsTransient)
+            {
+                // Unknown or refused: the task may exist or not. The next one is another.
+            }
+
+            await Task.Delay(random.Next(1, 8), CancellationToken.None);
+        }
+    }
+
+    private static Work NewWork(Random random)
+    {
+        var milliseconds = random.Next(40) switch { 0 => random.Next(500, 2_500), < 10 => random.Next(60), _ => random.Next(4) };
+        return new Work(milliseconds, random.Next(6) == 0 ? random.Next(1, 4) : 0, random.Next(2) == 0);
+    }
+
+    internal static async Task WorkAsync(
+        string folder, Durability durability, History history, CrashPoint? crash, Random random, CancellationToken stop)
+    {
+        await using var sqlite = Open(folder, durability);
+        await using var backend = new RecordingBackend(sqlite, history, crash, random);
+        var options = new TaskWorkerOptions
+        {
+            Concurrency = 6, Lease = Lease, Heartbeat = Heartbeat, ShutdownGrace = TimeSpan.FromMilliseconds(200),
+        };
+        await using var worker = new TaskWorker(backend, Handlers(history), options);
+        while (true)
+        {
+            try
+            {
+                await worker.StartAsync(CancellationToken.None);
+                break;
+            }
+            catch (BackendException e) when (e.IsTransient)
+            {
+                // The vandal holds the file.
+            }
+        }
+
+        await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await worker.StopAsync(CancellationToken.None);
+    }
+
+    internal static TaskHandlers Handlers(History history) => new TaskHandlers().Add<Work, long>(async (work, context) =>
+    {
+        var early = (long)(context.DueAt - TimeProvider.System.GetUtcNow()).TotalMilliseconds;
+        history.Note(EventKind.Started, context.Id, context.Epoch, early);
+        await Task.Delay(work.Milliseconds, work.HeedsToken ? context.CancellationToken : CancellationToken.None);
+        return context.Attempt > work.Failures ? context.Epoch : throw new InvalidOperationException("as told");
+    });
+
+    /// <summary>Reads for long, and holds the file, as programs of other people do.</summary>
+    internal static async Task VandalizeAsync(string folder, Random random, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                using var connection = Connect(folder);
+                using var transaction = connection.BeginTransaction(deferred: random.Next(3) != 0);
+                using var command = connection.CreateCommand();
+                command.CommandText = "select count(*) from tasks, (select 1 from finished limit 100)";
+                command.ExecuteScalar();
+                await Task.Delay(random.Next(20, 900), CancellationToken.None);
+                transaction.Rollback();
+            }
+            catch (SqliteException)
+            {
+                // The file is not there yet, or somebody else holds it.
+            }
+
+            await Task.Delay(random.Next(100, 500), CancellationToken.None);
+        }
+    }
+
+    internal static SqliteConnection Connect(string folder)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder
+        {
+            DataSource = Path.Combine(folder, "tasks.db"), Mode = SqliteOpenMode.ReadWrite, Pooling = false, DefaultTimeout = 5,
+        }.ConnectionString);
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "pragma wal_autocheckpoint = 0";
+        command.ExecuteNonQuery();
+        return connection;
+    }
+
+    /// <summary>Runs one role as a process of its own: role, number, folder, durability, seed, crash point or "none".</summary>
+    internal static async Task RunAsync(string[] args)
+    {
+        using var stopping = new CancellationTokenSource();
+        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+        {
+            signal.Cancel = true;
+            stopping.Cancel();
+        });
+        var durability = Enum.Parse<Durability>(args[3]);
+        var random = new Random(int.Parse(args[4], CultureInfo.InvariantCulture));
+        using var history = new History(args[2], args[0] + args[1]);
+        CrashPoint? crash = Enum.TryParse<CrashPoint>(args[5], out var point) ? point : null;
+        await (args[0] switch
+        {
+            "producer" => ProduceAsync(args[2], durability, history, random, stopping.Token),
+            "worker" => WorkAsync(args[2], durability, history, crash, random, stopping.Token),
+            "vandal" => VandalizeAsync(args[2], random, stopping.Token),
+            _ => throw new ArgumentException($"There is no role '{args[0]}'."),
+        });
+    }
+}
