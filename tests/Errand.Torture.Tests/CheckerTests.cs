@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using Errand.Torture;
+
+namespace Errand.Tests;
+
+/// <summary>The checker on histories that are right, and on the same with one thing wrong.</summary>
+public sealed class CheckerTests
+{
+    private static readonly TimeSpan Lease = TimeSpan.FromSeconds(1);
+
+    /// <summary>One task: started by a worker that is killed, taken over, done, and the first one fenced.</summary>
+    private static List<Event> Right() =>
+    [
+        At(0, "producer1-1", EventKind.Enqueue),
+        At(1, "producer1-1", EventKind.Enqueued, value: 5),
+        At(10, "worker1-1", EventKind.Started, epoch: 1),
+        At(20, "worker1-1", EventKind.Killed, id: 0),
+        At(30, "worker2-2", EventKind.Started, epoch: 2),
+        At(40, "worker2-2", EventKind.Settle, epoch: 2, value: 1),
+        At(41, "worker2-2", EventKind.Settled, epoch: 2, value: 1),
+        At(50, "worker1-1", EventKind.Fenced, epoch: 1, value: 1),
+    ];
+
+    private static readonly Final Done = new(7, 20, 2, 2, 2);
+
+    private static Event At(int milliseconds, string process, EventKind kind, long epoch = 0, long value = 0, long id = 7) =>
+        new(process, milliseconds * Stopwatch.Frequency / 1_000, kind, id, epoch, value);
+
+    private static Checker Checked(List<Event> history, params Final[] finals)
+    {
+        var checker = new Checker();
+        checker.Check([.. history.OrderBy(one => one.Ticks)], finals, Lease);
+        return checker;
+    }
+
+    [Fact]
+    public void A_right_history_is_ok()
+    {
+        var checker = Checked(Right(), Done);
+        Assert.True(checker.IsOk && checker.SawSomething, string.Join('\n', checker.Examples));
+        Assert.Equal((2, 1, 1, 1), (checker.Starts, checker.Reclaims, checker.Kills, checker.Fences));
+    }
+
+    [Fact]
+    public void An_acknowledged_task_that_is_not_there_is_lost() => Assert.Equal(1, Checked(Right()).Lost);
+
+    [Fact]
+    public void A_task_that_nobody_enqueued_is_invented() =>
+        Assert.Equal(1, Checked(Right(), Done, new Final(8, 20, 1, 1, 1)).Invented);
+
+    [Fact]
+    public void A_second_start_while_the_first_lives_and_holds_its_lease_overlaps()
+    {
+        var history = Right();
+        history.RemoveAll(one => one.Kind == EventKind.Killed);
+        Assert.Equal(1, Checked(history, Done).Overlapping);
+    }
+
+    [Fact]
+    public void A_second_start_after_the_lease_does_not_overlap()
+    {
+        var history = Right();
+        history.RemoveAll(one => one.Kind is EventKind.Killed or EventKind.Started or EventKind.Settle or EventKind.Settled);
+        history.Add(At(10, "worker1-1", EventKind.Started, epoch: 1));
+        history.Add(At(1_200, "worker2-2", EventKind.Started, epoch: 2));
+        Assert.Equal(0, Checked(history, Done).Overlapping);
+    }
+
+    [Fact]
+    public void An_epoch_that_comes_twice_overlaps()
+    {
+        var history = Right();
+        history.Add(At(35, "worker3-3", EventKind.Started, epoch: 2));
+        Assert.True(Checked(history, Done).Overlapping > 0);
+    }
+
+    [Fact]
+    public void A_settlement_of_an_old_epoch_after_a_newer_start_is_a_stale_write()
+    {
+        var history = Right();
+        history.Add(At(35, "worker1-1", EventKind.Settle, epoch: 1));
+        history.Add(At(36, "worker1-1", EventKind.Settled, epoch: 1));
+        Assert.Equal(1, Checked(history, Done).StaleWrites);
+    }
+
+    [Fact]
+    public void Two_successes_of_one_task_are_untruthful()
+    {
+        var history = Right();
+        history.Add(At(60, "worker2-2", EventKind.Settle, epoch: 2, value: 1));
+        history.Add(At(61, "worker2-2", EventKind.Settled, epoch: 2, value: 1));
+        Assert.Equal(1, Checked(history, Done).Untruthful);
+    }
+
+    [Theory]
+    [InlineData(21, 2, 2)]
+    [InlineData(20, 1, 2)]
+    [InlineData(20, 2, 1)]
+    public void A_success_that_the_database_tells_otherwise_is_untruthful(int state, long epoch, long result) =>
+        Assert.Equal(1, Checked(Right(), new Final(7, state, epoch, 2, result)).Untruthful);
+
+    [Fact]
+    public void A_start_before_its_time_is_early()
+    {
+        var history = Right();
+        history[2] = history[2] with { Value = 30 };
+        Assert.Equal(1, Checked(history, Done).Early);
+    }
+
+    [Fact]
+    public void More_attempts_than_allowed_are_overcharged() =>
+        Assert.Equal(1, Checked(Right(), Done with { Attempt = 6 }).Overcharged);
+
+    [Fact]
+    public void A_history_without_a_fence_has_tested_nothing()
+    {
+        var history = Right();
+        history.RemoveAll(one => one.Kind == EventKind.Fenced);
+        Assert.False(Checked(history, Done).SawSomething);
+    }
+}
