@@ -57,6 +57,15 @@ public sealed class CheckerTests
     }
 
     [Fact]
+    public void A_start_in_the_last_moment_of_a_process_that_is_being_killed_does_not_overlap_the_next()
+    {
+        var history = Right();
+        history.RemoveAll(one => one.Kind == EventKind.Killed);
+        history.Add(At(9, "worker1-1", EventKind.Killed, id: 0));
+        Assert.Equal(0, Checked(history, Done).Overlapping);
+    }
+
+    [Fact]
     public void A_second_start_after_the_lease_does_not_overlap()
     {
         var history = Right();

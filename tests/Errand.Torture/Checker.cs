@@ -98,7 +98,7 @@ internal sealed class Checker
             Reclaims++;
             var last = starts[i - 1];
             var isOver = events.Any(one => one.Kind == EventKind.Settle && one.Epoch == last.Epoch && one.Ticks < start.Ticks)
-                || kills[last.Process].Any(kill => kill.Ticks > last.Ticks && kill.Ticks < start.Ticks)
+                || kills[last.Process].Any(kill => kill.Ticks < start.Ticks) // Noted before it is done: it may run on for a moment.
                 || start.Since(last) >= lease - Margin;
             if (!isOver || start.Epoch == last.Epoch)
             {
