@@ -40,21 +40,27 @@ public sealed partial class SqliteBackend
     }
 
     // language=sqlite
-    private const string SelectFinishedSql =
-        "select state, name, queue, attempt, enqueued, finished, result, error from finished where id = @id";
+    private const string FindTaskSql = """
+        select state, name, queue, attempt, enqueued, finished, result, error from finished where id = @id
+        union all
+        select state, name, queue, attempt, enqueued, 0, null, null from tasks where id = @id
+        """;
 
-    // language=sqlite
-    private const string IsLiveSql = "select 1 from tasks where id = @id";
-
-    private TaskResult? ReadFinished(long id)
+    /// <summary>
+    /// Looks at both tables in one statement, which is one snapshot: between two, another process could move the task from one
+    /// to the other, and it would be in neither.
+    /// </summary>
+    /// <returns>How the task ended; null while it lives.</returns>
+    /// <exception cref="TaskNotFoundException">There is no such task.</exception>
+    private TaskResult? Find(long id)
     {
-        var row = Database.Statement(SelectFinishedSql).With(id);
+        var row = Database.Statement(FindTaskSql).With(id);
         if (!row.Step())
         {
-            return null;
+            throw new TaskNotFoundException(id);
         }
 
-        var result = new TaskResult
+        var result = row.Int32(0) < (int)TaskState.Succeeded ? null : new TaskResult
         {
             Id = id,
             State = (TaskState)row.Int32(0),
@@ -70,8 +76,6 @@ public sealed partial class SqliteBackend
         return result;
     }
 
-    private bool IsLive(long id) => Database.Statement(IsLiveSql).With(id).Scalar() is not null;
-
     private void NoteEnded(long id)
     {
         if (_resultWaiters.Count > 0 && _resultWaiters.ContainsKey(id))
@@ -83,9 +87,16 @@ public sealed partial class SqliteBackend
     /// <summary>After the commit: who waits for what has ended hears of it.</summary>
     private void TellWaiters()
     {
-        foreach (var id in _ended)
+        try
         {
-            Tell(id);
+            foreach (var id in _ended)
+            {
+                Tell(id);
+            }
+        }
+        catch (BackendException)
+        {
+            _waitersMayBeDone = true; // What was committed stands, whatever a read after it meets; the upkeep looks again.
         }
 
         _ended.Clear();
@@ -106,8 +117,18 @@ public sealed partial class SqliteBackend
 
     private void Tell(long id)
     {
-        var result = ReadFinished(id);
-        if (result is null && IsLive(id))
+        TaskResult? result = null;
+        TaskNotFoundException? missing = null;
+        try
+        {
+            result = Find(id);
+        }
+        catch (TaskNotFoundException e)
+        {
+            missing = e; // It was removed while it was waited for.
+        }
+
+        if (result is null && missing is null)
         {
             return;
         }
@@ -115,7 +136,7 @@ public sealed partial class SqliteBackend
         _resultWaiters.Remove(id, out var waiters);
         foreach (var waiter in waiters ?? [])
         {
-            waiter.End(result);
+            waiter.End(result, missing);
         }
     }
 
@@ -140,18 +161,8 @@ public sealed partial class SqliteBackend
 
         internal override void Run()
         {
-            Result = backend.ReadFinished(id);
-            if (Result is not null)
-            {
-                return;
-            }
-
-            if (!backend.IsLive(id))
-            {
-                throw new TaskNotFoundException(id);
-            }
-
-            _isWaiting = waits;
+            Result = backend.Find(id);
+            _isWaiting = waits && Result is null;
         }
 
         internal override void Complete()
@@ -170,12 +181,12 @@ public sealed partial class SqliteBackend
             waiters.Add(this);
         }
 
-        /// <summary>The task has ended; null means that it was removed meanwhile.</summary>
-        internal void End(TaskResult? result)
+        /// <summary>The task has ended, or is missing.</summary>
+        internal void End(TaskResult? result, TaskNotFoundException? missing)
         {
-            if (result is null)
+            if (missing is not null)
             {
-                Fail(new TaskNotFoundException(id));
+                Fail(missing);
                 return;
             }
 

@@ -24,9 +24,9 @@ public sealed partial class SqliteBackend
         while (_closed is null)
         {
             _arrived.Clear();
-            _inbox.TakeAll(_arrived, TimeToWait());
             try
             {
+                _inbox.TakeAll(_arrived, TimeToWait());
                 TakeTurn();
             }
             catch (Exception e)

@@ -39,6 +39,37 @@ public sealed class StrangersTests : IDisposable
     }
 
     [Fact]
+    public async Task A_task_is_never_missing_while_another_backend_ends_it()
+    {
+        var path = _folder.File("tasks.db");
+        await using var ender = new SqliteBackend(path, new SqliteBackendOptions { Durability = Durability.Relaxed });
+        await using var watcher = new SqliteBackend(path, new SqliteBackendOptions { Durability = Durability.Relaxed });
+        var owner = await BeginAsync(ender);
+        var task = new NewTask { Name = "note", Payload = default };
+        for (var round = 0; round < 50; round++)
+        {
+            var added = await ender.EnqueueAsync([.. Enumerable.Repeat(task, 20)], Token);
+            var taken = await ender.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 20 }, Token);
+            var ending = Task.Run(async () =>
+            {
+                foreach (var one in taken)
+                {
+                    Assert.True(await ender.MarkSuccessAsync(one.Lease, default, Token));
+                }
+            });
+            foreach (var one in added)
+            {
+                await Eventually.TrueAsync(
+                    async () => await watcher.GetResultAsync(one.Id, TimeSpan.Zero, Token) is not null
+                        || await watcher.GetResultAsync(one.Id, TimeSpan.Zero, Token) is not null,
+                    "the task has ended");
+            }
+
+            await ending;
+        }
+    }
+
+    [Fact]
     public async Task A_wake_up_is_a_hint_and_without_it_polling_drains_everything()
     {
         var path = _folder.File("tasks.db");
