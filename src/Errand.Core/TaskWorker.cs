@@ -113,18 +113,17 @@ public sealed class TaskWorker : IAsyncDisposable
     private async Task RunAsync(Run run)
     {
         var stopping = run.Stopping.Token;
-        for (var failures = 0; !stopping.IsCancellationRequested; failures++)
+        while (!stopping.IsCancellationRequested)
         {
-            var delay = TimeSpan.FromMilliseconds(Math.Min(30_000, 100 << Math.Min(failures, 9)));
+            var delay = TimeSpan.FromMilliseconds(Math.Min(30_000, 100 << Math.Min(run.Failures, 9)));
             try
             {
                 if (run.Incarnation.IsOver)
                 {
                     run.Incarnation.Dispose();
-                    run.Incarnation = await BeginAsync(stopping).ConfigureAwait(false);
+                    run.Incarnation = await BeginAsync(CancellationToken.None).ConfigureAwait(false);
                 }
 
-                failures = 0;
                 await ReserveAndStartAsync(run, stopping).ConfigureAwait(false);
                 continue;
             }
@@ -152,6 +151,7 @@ public sealed class TaskWorker : IAsyncDisposable
                 Log.WorkerFault(_logger, delay, e);
             }
 
+            run.Failures++;
             await Task.Delay(delay, _options.TimeProvider, stopping)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -173,7 +173,9 @@ public sealed class TaskWorker : IAsyncDisposable
         while (!ending.IsCancellationRequested)
         {
             // One request at a time, so what is free cannot be given away twice.
-            foreach (var task in await _backend.ReserveAsync(request, ending.Token).ConfigureAwait(false))
+            var tasks = await _backend.ReserveAsync(request, ending.Token).ConfigureAwait(false);
+            run.Failures = 0;
+            foreach (var task in tasks)
             {
                 Start(run, incarnation, task);
             }
@@ -260,5 +262,8 @@ public sealed class TaskWorker : IAsyncDisposable
         internal WorkerIncarnation Incarnation { get; set; } = null!;
 
         internal Task Loop { get; set; } = Task.CompletedTask;
+
+        // The loop's alone: failures of the store since it last answered, which the wait for the next try grows with.
+        internal int Failures { get; set; }
     }
 }

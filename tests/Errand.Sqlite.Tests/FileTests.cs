@@ -259,6 +259,28 @@ public sealed class FileTests : IDisposable
     }
 
     [Fact]
+    public async Task A_worker_that_cannot_reach_its_file_waits_longer_each_time()
+    {
+        var path = _folder.File("tasks.db");
+        await using var backend = new SqliteBackend(path, new SqliteBackendOptions { BusyTimeout = TimeSpan.FromMilliseconds(20) });
+        var log = new RecordingLogger<TaskWorker>();
+        await using var worker = new TaskWorker(backend, new TaskHandlers(), null, log);
+        await worker.StartAsync(Token);
+        using (var other = Open(path))
+        {
+            using var transaction = other.BeginTransaction(deferred: false);
+            var refused = backend.NewIdAsync(Token).AsTask(); // Needs the write lock, and takes the worker's wait down with it.
+            await Assert.ThrowsAsync<BackendBusyException>(() => refused);
+            await Eventually.TrueAsync(() => Waits().Length >= 3, "three tries have failed");
+            transaction.Rollback();
+        }
+
+        Assert.Equal(["00:00:00.1000000.", "00:00:00.2000000.", "00:00:00.4000000."], Waits()[..3]);
+
+        string[] Waits() => [.. log.Entries.Where(entry => entry.Id == 104).Select(entry => entry.Text.Split(' ')[^1])];
+    }
+
+    [Fact]
     public async Task Two_backends_may_create_one_file_at_the_same_time()
     {
         for (var round = 0; round < 5; round++)
