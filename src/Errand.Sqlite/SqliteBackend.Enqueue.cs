@@ -50,10 +50,11 @@ public sealed partial class SqliteBackend
                 break;
             case TaskState.Pending:
                 _emptyQueues.Remove(queue);
-                _readyVersion++;
+                NoteReady();
                 break;
             default:
                 _nextDue = Math.Min(_nextDue, due);
+                _wakeOwed = true;
                 break;
         }
     }

@@ -69,7 +69,7 @@ public sealed partial class SqliteBackend
         var due = _now + (long)Math.Ceiling(delay.TotalMilliseconds);
         var state = due <= _now ? TaskState.Pending : TaskState.Scheduled;
         _nextDue = Math.Min(_nextDue, due);
-        _readyVersion++;
+        NoteReady();
         return Database.Statement(RetrySql)
             .With((long)state).With(Nobody).With(due).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1;
     }
@@ -83,7 +83,7 @@ public sealed partial class SqliteBackend
 
     private bool Release(TaskLease lease)
     {
-        _readyVersion++;
+        NoteReady();
         return Database.Statement(ReleaseSql)
             .With(Nobody).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1;
     }

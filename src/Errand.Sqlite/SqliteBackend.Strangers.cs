@@ -12,11 +12,11 @@ public sealed partial class SqliteBackend
     private TimeSpan _pollInterval = Defaults.PollInterval; // Short after a change by others, then doubling.
     private long _lastPoll;
     private long _lastWake;
-    private long _wokenFor; // The version of what is ready that the others were last woken for.
+    private bool _wakeOwed; // This backend has made or scheduled tasks that others do not know of yet.
 
     /// <summary>
     /// Looks whether somebody else has written. Quick while others are busy, and then ever slower: an idle process looks once a
-    /// second, and costs nothing that can be measured.
+    /// second.
     /// </summary>
     private void Poll()
     {
@@ -37,6 +37,13 @@ public sealed partial class SqliteBackend
         }
     }
 
+    /// <summary>Inside a transaction: tasks have become ready by what this backend does, for its own workers and for others.</summary>
+    private void NoteReady()
+    {
+        _readyVersion++;
+        _wakeOwed = true;
+    }
+
     // language=sqlite
     private const string SelectWorkerIdsSql = "select id from workers";
 
@@ -55,17 +62,17 @@ public sealed partial class SqliteBackend
     }
 
     /// <summary>
-    /// After a commit that may have made tasks ready: workers of other processes are woken, at most once in the time in which one
-    /// that has been woken looks again by itself.
+    /// After a commit of ours that made tasks ready, or due later: workers of other processes are woken, at most once in the time
+    /// in which one that has been woken looks again by itself.
     /// </summary>
     private void WakeStrangers()
     {
-        if (_strangers.Count == 0 || _wokenFor == _readyVersion || !Passed(_time.GetElapsedTime(_lastWake), ShortestPoll))
+        if (!_wakeOwed || _strangers.Count == 0 || !Passed(_time.GetElapsedTime(_lastWake), ShortestPoll))
         {
             return;
         }
 
-        _wokenFor = _readyVersion;
+        _wakeOwed = false;
         _lastWake = _time.GetTimestamp();
         foreach (var owner in _strangers)
         {

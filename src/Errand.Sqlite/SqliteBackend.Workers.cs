@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Errand.Sqlite.Diagnostics;
 using Errand.Sqlite.Engine;
 
@@ -75,7 +76,8 @@ public sealed partial class SqliteBackend
     // language=sqlite
     private const string SelectOwnedSql = "select id, epoch from tasks where owner = @owner and state = 12";
 
-    private List<TaskLease> Owned(long owner)
+    /// <summary>Gives back, uncharged, what an owner owns but for <paramref name="known"/>.</summary>
+    private int ReleaseOwned(long owner, IReadOnlySet<long> known)
     {
         List<TaskLease> owned = [];
         var rows = Database.Statement(SelectOwnedSql).With(owner);
@@ -84,15 +86,8 @@ public sealed partial class SqliteBackend
             owned.Add(new TaskLease(rows.Int64(0), owner, rows.Int64(1)));
         }
 
-        return owned;
+        return owned.Count(lease => !known.Contains(lease.Id) && Release(lease));
     }
-
-    // language=sqlite
-    private const string ReleaseOwnedSql = """
-        update tasks
-        set    state = 10, owner = @nobody, attempt = attempt - 1
-        where  owner = @owner and state = 12
-        """;
 
     // language=sqlite
     private const string DeleteWorkerSql = "delete from workers where id = @id and beat = coalesce(@beat, beat)";
@@ -210,7 +205,7 @@ public sealed partial class SqliteBackend
             .With(_now).With("The worker's process ended, or lost its lease, during attempt ").With(gone.Owner).Execute();
         var failed = Database.Statement(DeletePoisonedSql).With(gone.Owner).Execute();
         var given = Database.Statement(GiveBackSql).With(Nobody).With(gone.Owner).Execute();
-        _readyVersion++;
+        NoteReady();
         _waitersMayBeDone |= failed > 0;
         _reports.Add(() =>
         {
@@ -322,8 +317,7 @@ public sealed partial class SqliteBackend
     {
         internal override TurnPart Part => TurnPart.Settle;
 
-        internal override void Run() =>
-            Result = backend.Owned(owner).Count(lease => !known.Contains(lease.Id) && backend.Release(lease));
+        internal override void Run() => Result = backend.ReleaseOwned(owner, known);
     }
 
     private sealed class EndWorkerOperation(SqliteBackend backend, long owner, bool release) : Operation<bool>
@@ -338,8 +332,7 @@ public sealed partial class SqliteBackend
             backend.Drop(owner, new WorkerLostException(owner));
             if (release)
             {
-                backend.Database.Statement(ReleaseOwnedSql).With(Nobody).With(owner).Execute();
-                backend._readyVersion++;
+                backend.ReleaseOwned(owner, FrozenSet<long>.Empty);
                 backend.DeleteWorker(owner, beat: null);
             }
         }
