@@ -75,6 +75,17 @@ public sealed class CheckerTests
         Assert.Equal(0, Checked(history, Done).Overlapping);
     }
 
+    [Theory]
+    [InlineData(1_500, 0)]
+    [InlineData(300, 1)]
+    public void A_late_start_in_a_process_that_was_stopped_is_excused_by_a_stop_of_its_lease_and_by_no_shorter(long stop, int overlapping)
+    {
+        var history = Right();
+        history.RemoveAll(one => one.Kind == EventKind.Killed);
+        history.Add(At(9, "worker1-1", EventKind.Continued, value: stop, id: 0));
+        Assert.Equal(overlapping, Checked(history, Done).Overlapping);
+    }
+
     [Fact]
     public void An_epoch_that_comes_twice_overlaps()
     {

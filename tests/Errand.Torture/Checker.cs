@@ -47,6 +47,7 @@ internal sealed class Checker
         var final = finals.ToDictionary(one => one.Id);
         var byTask = history.Where(one => one.Id != 0).GroupBy(one => one.Id).ToDictionary(group => group.Key, group => group.ToList());
         var kills = history.Where(one => one.Kind == EventKind.Killed).ToLookup(one => one.Process);
+        var stops = history.Where(one => one.Kind == EventKind.Continued).ToLookup(one => one.Process);
         Kills = kills.Sum(group => group.Count());
         foreach (var (id, events) in byTask)
         {
@@ -57,7 +58,8 @@ internal sealed class Checker
                 Say($"lost: task {id} was acknowledged and is not among the finished");
             }
 
-            CheckStarts(id, [.. events.Where(one => one.Kind == EventKind.Started)], events, kills, lease);
+            // By epoch: a handler whose process was stopped after its reserve may start later than that of the next epoch.
+            CheckStarts(id, [.. events.Where(one => one.Kind == EventKind.Started).OrderBy(one => one.Epoch)], events, kills, stops, lease);
             CheckSettlements(id, events, final.GetValueOrDefault(id));
             if (limit is not null && final.TryGetValue(id, out var end) && end.Attempt > limit)
             {
@@ -78,7 +80,8 @@ internal sealed class Checker
     /// its lease may have run out.
     /// </summary>
     private void CheckStarts(
-        long id, List<Event> starts, List<Event> events, ILookup<string, Event> kills, TimeSpan lease)
+        long id, List<Event> starts, List<Event> events, ILookup<string, Event> kills, ILookup<string, Event> stops,
+        TimeSpan lease)
     {
         Starts += starts.Count;
         for (var i = 0; i < starts.Count; i++)
@@ -99,7 +102,8 @@ internal sealed class Checker
             var last = starts[i - 1];
             var isOver = events.Any(one => one.Kind == EventKind.Settle && one.Epoch == last.Epoch && one.Ticks < start.Ticks)
                 || kills[last.Process].Any(kill => kill.Ticks < start.Ticks) // Noted before it is done: it may run on for a moment.
-                || start.Since(last) >= lease - Margin;
+                || start.Since(last) >= lease - Margin
+                || LostItsLeaseBefore(last, stops, lease);
             if (!isOver || start.Epoch == last.Epoch)
             {
                 Overlapping++;
@@ -108,6 +112,16 @@ internal sealed class Checker
             }
         }
     }
+
+    /// <summary>
+    /// Whether a handler started in a process that had been stopped for its lease just before: the task was reserved before the
+    /// stop, and is somebody else's by now.
+    /// </summary>
+    private static bool LostItsLeaseBefore(Event start, ILookup<string, Event> stops, TimeSpan lease) =>
+        stops[start.Process].Any(stop =>
+            stop.Ticks <= start.Ticks
+            && start.Since(stop) < lease
+            && TimeSpan.FromMilliseconds(stop.Value) >= lease - Margin);
 
     /// <summary>
     /// Nothing of an old epoch is accepted after a newer start, one settlement at most ends a task, and what the store says in the

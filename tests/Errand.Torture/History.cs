@@ -39,6 +39,9 @@ internal enum EventKind
 
     /// <summary>The process is about to be killed: from here on nobody waits for its lease.</summary>
     Killed,
+
+    /// <summary>The process was stopped and has just been continued. Value: for how many milliseconds.</summary>
+    Continued,
 }
 
 /// <summary>

@@ -49,8 +49,11 @@ internal sealed class Supervisor(string folder, Durability durability, int seed,
                 await process.WaitForExitAsync();
                 break;
             case < 8:
+                var stoppedAt = Stopwatch.GetTimestamp();
                 Signal(process, "STOP");
                 await Task.Delay(Roles.Lease * (0.1 + (2.9 * _random.NextDouble())));
+                _history.Note(
+                    NameOf(victim), EventKind.Continued, value: (long)Stopwatch.GetElapsedTime(stoppedAt).TotalMilliseconds);
                 Signal(process, "CONT");
                 break;
             default:
