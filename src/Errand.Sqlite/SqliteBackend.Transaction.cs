@@ -85,7 +85,7 @@ public sealed partial class SqliteBackend
     {
         if (exception is BackendFullException)
         {
-            _pagesInLog = CheckpointPages; // An empty log is the room that can be made here.
+            _pagesInLog = _options.CheckpointPages; // An empty log is the room that can be made here.
         }
 
         if (_database is not null && !_store.IsMemory && SqliteErrors.SpoilsConnection(exception))

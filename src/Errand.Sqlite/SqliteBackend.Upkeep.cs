@@ -154,7 +154,7 @@ public sealed partial class SqliteBackend
             _reports.Clear();
             TellAllWaiters();
             EndExpiredWaits();
-            if (_pagesInLog >= CheckpointPages)
+            if (_pagesInLog >= _options.CheckpointPages)
             {
                 Checkpoint();
             }

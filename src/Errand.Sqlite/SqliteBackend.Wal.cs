@@ -7,9 +7,6 @@ namespace Errand.Sqlite;
 /// <summary>The write-ahead log of a file: when commits are synced, and how the log is kept short.</summary>
 public sealed partial class SqliteBackend
 {
-    /// <summary>Pages in the log after which they are moved to the database: 16 MiB of 4 KiB pages.</summary>
-    private const int CheckpointPages = 4_096;
-
     /// <summary>A log that a reader holds back beyond this is reported, once each time that it doubles.</summary>
     private const long LogWarningBytes = 256L * 1024 * 1024;
 
@@ -78,6 +75,7 @@ public sealed partial class SqliteBackend
         Begin();
         try
         {
+            _options.Reached?.Invoke(EnginePoint.Checkpoint);
             _checkpoints.Scalar("pragma wal_checkpoint(passive)");
         }
         finally

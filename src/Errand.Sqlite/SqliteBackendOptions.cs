@@ -1,3 +1,5 @@
+using Errand.Sqlite.Engine;
+
 namespace Errand.Sqlite;
 
 /// <summary>How a <see cref="SqliteBackend"/> keeps its tasks.</summary>
@@ -29,6 +31,15 @@ public sealed record SqliteBackendOptions
 
     /// <summary>Draws worker ids and the length of busy waits. Used by the writer thread alone.</summary>
     internal Random Random { get; init; } = new();
+
+    /// <summary>The file system layer of SQLite that files are opened with. Null is its own; tests of power cuts give theirs.</summary>
+    internal string? Vfs { get; init; }
+
+    /// <summary>Pages in the log after which they are moved to the database: 16 MiB of 4 KiB pages.</summary>
+    internal int CheckpointPages { get; init; } = 4_096;
+
+    /// <summary>Told on the writer thread what is being done; the torture program kills its process there.</summary>
+    internal Action<EnginePoint>? Reached { get; init; }
 
     internal SqliteBackendOptions Validated()
     {

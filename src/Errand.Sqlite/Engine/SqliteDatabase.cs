@@ -24,10 +24,10 @@ internal sealed class SqliteDatabase : IDisposable
     internal static string LibraryVersion => raw.sqlite3_libversion().utf8_to_string();
 
     /// <summary>Opens a file, or <c>:memory:</c>. The path is taken as it is: it is never a URI.</summary>
-    internal static SqliteDatabase Open(string path, string store)
+    internal static SqliteDatabase Open(string path, string store, string? vfs)
     {
         var flags = raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE | raw.SQLITE_OPEN_NOMUTEX | OpenExtendedResultCodes;
-        var code = raw.sqlite3_open_v2(path, out var handle, flags, vfs: null);
+        var code = raw.sqlite3_open_v2(path, out var handle, flags, vfs);
         var database = new SqliteDatabase(handle, store);
         if (code != raw.SQLITE_OK)
         {

@@ -51,7 +51,7 @@ internal sealed class SqliteStore
             CheckPath();
         }
 
-        var database = SqliteDatabase.Open(Path, Name);
+        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
         try
         {
             Prepare(database);
@@ -67,7 +67,7 @@ internal sealed class SqliteStore
     /// <summary>Opens a second connection to a file, for checkpoints.</summary>
     internal SqliteDatabase OpenForCheckpoints()
     {
-        var database = SqliteDatabase.Open(Path, Name);
+        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
         database.Scalar("pragma wal_autocheckpoint = 0");
         return database;
     }
@@ -202,6 +202,7 @@ internal sealed class SqliteStore
                 database.Execute(ReadMigration(Migrations[version]));
             }
 
+            _options.Reached?.Invoke(EnginePoint.Migration);
             database.Execute(string.Create(
                 CultureInfo.InvariantCulture,
                 $"pragma application_id = {ApplicationId}; pragma user_version = {SchemaVersion}; commit"));

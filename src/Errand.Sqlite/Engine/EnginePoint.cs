@@ -1,0 +1,11 @@
+namespace Errand.Sqlite.Engine;
+
+/// <summary>Moments inside the engine at which a crash would be most telling.</summary>
+internal enum EnginePoint
+{
+    /// <summary>The log's pages are about to be moved to the database.</summary>
+    Checkpoint,
+
+    /// <summary>The schema has been changed, and nothing committed.</summary>
+    Migration,
+}
