@@ -60,6 +60,7 @@ public sealed partial class SqliteBackend
 
     private void Commit()
     {
+        _options.Reached?.Invoke(EnginePoint.Commit);
         _commitIsUnknown = true;
         Database.Statement("commit").Execute();
         _commitIsUnknown = false;

@@ -48,14 +48,28 @@ internal enum EventKind
 /// A process's own file of events. Each is one write to a file opened for appending, so that kill -9 loses none that was written and
 /// tears none.
 /// </summary>
-internal sealed class History(string folder, string process) : IDisposable
+internal sealed class History : IDisposable
 {
-    private readonly FileStream _file = new(
-        Path.Combine(folder, $"{process}.jsonl"), FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+    private readonly FileStream _file;
+    private readonly Lock _lock;
+    private readonly string _process;
 
-    private readonly Lock _lock = new();
+    internal History(string folder, string process)
+        : this(new FileStream(Path.Combine(folder, $"{process}.jsonl"), FileMode.Append, FileAccess.Write, FileShare.ReadWrite, 0), new(), process)
+    {
+    }
 
-    internal void Note(EventKind kind, long id = 0, long epoch = 0, long value = 0) => Note(process, kind, id, epoch, value);
+    private History(FileStream file, Lock @lock, string process)
+    {
+        _file = file;
+        _lock = @lock;
+        _process = process;
+    }
+
+    /// <summary>The same file, for one of several that play in one process.</summary>
+    internal History As(string process) => new(_file, _lock, process);
+
+    internal void Note(EventKind kind, long id = 0, long epoch = 0, long value = 0) => Note(_process, kind, id, epoch, value);
 
     internal void Note(string who, EventKind kind, long id = 0, long epoch = 0, long value = 0)
     {

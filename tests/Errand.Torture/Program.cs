@@ -1,51 +1,49 @@
-using System.Globalization;
-using Errand.Sqlite;
 using Errand.Torture;
 
-const string Usage = "Usage: torture run [--durability full|relaxed] [--seed <n>] [--seconds <n>]";
-if (args.FirstOrDefault() is "producer" or "worker" or "vandal")
+if (args.FirstOrDefault() is "producer" or "worker" or "healer" or "vandal")
 {
     await Roles.RunAsync(args);
     return 0;
 }
 
-if (args.FirstOrDefault() != "run" || args.Length % 2 == 0)
+TortureOptions options;
+try
 {
-    Console.Error.WriteLine(Usage);
+    options = TortureOptions.Read(args);
+}
+catch (ArgumentException e)
+{
+    Console.Error.WriteLine(e.Message);
     return 2;
 }
 
-var durability = Durability.Full;
-var seed = Environment.TickCount;
-var seconds = 40;
-for (var i = 1; i < args.Length; i += 2)
+var folder = Directory.CreateTempSubdirectory("errand-torture-").FullName;
+await using IStage stage = options.Backend == "memory" ? new MemoryStage(folder, options) : new ProcessStage(folder, options);
+await stage.PlayAsync();
+var checker = new Checker();
+checker.Check(History.ReadAll(folder), await stage.ReadFinalsAsync(), Roles.Lease);
+var problems = await stage.FindProblemsAsync();
+var isOk = checker.IsOk && problems.Count == 0 && checker.HasSeen(kills: stage.Kills);
+foreach (var line in problems.Concat(checker.Examples))
 {
-    switch (args[i])
-    {
-        case "--durability" when Enum.TryParse(args[i + 1], ignoreCase: true, out Durability given):
-            durability = given;
-            break;
-        case "--seed" when int.TryParse(args[i + 1], CultureInfo.InvariantCulture, out var number):
-            seed = number;
-            break;
-        case "--seconds" when int.TryParse(args[i + 1], CultureInfo.InvariantCulture, out var number):
-            seconds = number;
-            break;
-        default:
-            Console.Error.WriteLine($"'{args[i]} {args[i + 1]}' is not understood. {Usage}");
-            return 2;
-    }
+    Console.WriteLine(line);
 }
 
-var folder = Directory.CreateTempSubdirectory("errand-torture-").FullName;
-using var supervisor = new Supervisor(folder, durability, seed, TimeSpan.FromSeconds(seconds));
-if (await supervisor.RunAsync())
+if (!isOk)
+{
+    Console.WriteLine($"History and database are in {folder}. To repeat:\n{options.Command}");
+}
+
+Console.WriteLine(
+    $"tasks={checker.Tasks} second_starts={checker.Reclaims} untruthful={checker.Untruthful} overcharged={checker.Overcharged} "
+    + $"problems={problems.Count}");
+Console.WriteLine(
+    $"verdict={(isOk ? "ok" : "broken")} lost={checker.Lost} invented={checker.Invented} overlapping={checker.Overlapping} "
+    + $"stale_writes={checker.StaleWrites} effects_not_once={checker.EffectsNotOnce} early={checker.Early} "
+    + $"starts={checker.Starts} kills={checker.Kills} fences_seen={checker.Fences} seed={options.Seed}");
+if (isOk)
 {
     Directory.Delete(folder, recursive: true);
-    return 0;
 }
 
-Console.Error.WriteLine($"History and database are in {folder}. To repeat:");
-Console.Error.WriteLine(
-    $"dotnet run -c Release --project tests/Errand.Torture -- run --durability {durability} --seed {seed} --seconds {seconds}");
-return 1;
+return isOk ? 0 : 1;

@@ -2,9 +2,9 @@ namespace Errand.Torture;
 
 /// <summary>
 /// Notes what a worker is told of its settlements, and kills its own process at a point that the supervisor has named: just after a
-/// reserve, just before or just after a settlement.
+/// reserve, just before or just after a settlement. Where nobody can be stopped, settlements stall on their way.
 /// </summary>
-internal sealed class RecordingBackend(IBackend inner, History history, CrashPoint? crash, Random random) : IBackend
+internal sealed class RecordingBackend(IBackend inner, History history, Crash? crash = null, Func<TimeSpan>? stall = null) : IBackend
 {
     public ValueTask InitializeAsync(CancellationToken cancellationToken = default) => inner.InitializeAsync(cancellationToken);
 
@@ -20,7 +20,11 @@ internal sealed class RecordingBackend(IBackend inner, History history, CrashPoi
         ReserveRequest request, CancellationToken cancellationToken = default)
     {
         var tasks = await inner.ReserveAsync(request, cancellationToken);
-        DieAt(CrashPoint.AfterReserve, tasks.Count > 0);
+        if (tasks.Count > 0)
+        {
+            crash?.At(CrashPoint.AfterReserve);
+        }
+
         return tasks;
     }
 
@@ -50,27 +54,15 @@ internal sealed class RecordingBackend(IBackend inner, History history, CrashPoi
     private async ValueTask<bool> SettleAsync(TaskLease lease, long value, Func<ValueTask<bool>> settle)
     {
         history.Note(EventKind.Settle, lease.Id, lease.Epoch, value);
-        DieAt(CrashPoint.BeforeSettle, true);
+        crash?.At(CrashPoint.BeforeSettle);
+        if (stall?.Invoke() is { Ticks: > 0 } time)
+        {
+            await Task.Delay(time, CancellationToken.None);
+        }
+
         var isSettled = await settle();
-        DieAt(CrashPoint.AfterSettle, true);
+        crash?.At(CrashPoint.AfterSettle);
         history.Note(isSettled ? EventKind.Settled : EventKind.Fenced, lease.Id, lease.Epoch, value);
         return isSettled;
     }
-
-    private void DieAt(CrashPoint point, bool applies)
-    {
-        if (applies && crash == point && random.Next(20) == 0)
-        {
-            history.Note(EventKind.Killed); // Noted first: others may take over at the very moment of death.
-            System.Diagnostics.Process.GetCurrentProcess().Kill();
-            Thread.Sleep(Timeout.Infinite);
-        }
-    }
-}
-
-internal enum CrashPoint
-{
-    AfterReserve,
-    BeforeSettle,
-    AfterSettle,
 }

@@ -15,13 +15,18 @@ internal static class Roles
     internal static readonly TimeSpan Lease = TimeSpan.FromSeconds(1);
     internal static readonly TimeSpan Heartbeat = TimeSpan.FromMilliseconds(300);
 
-    internal static SqliteBackend Open(string folder, Durability durability) =>
-        new(Path.Combine(folder, "tasks.db"), new SqliteBackendOptions { Durability = durability });
+    /// <summary>Many tasks have been left behind that take long.</summary>
+    internal const int HealerSlots = 48;
+
+    /// <summary>Opens the file, with checkpoints often enough for a short run to have many.</summary>
+    internal static SqliteBackend Open(string folder, Durability durability, Crash? crash = null) => new(
+        Path.Combine(folder, "tasks.db"),
+        new SqliteBackendOptions { Durability = durability, CheckpointPages = 200, Reached = crash is null ? null : crash.At });
 
     /// <summary>Enqueues, each task with an id had before; an outcome that is unknown is repeated.</summary>
-    internal static async Task ProduceAsync(string folder, Durability durability, History history, Random random, CancellationToken stop)
+    internal static async Task ProduceAsync(
+        IBackend backend, History history, Random random, CancellationToken stop, Action<long>? tried = null)
     {
-        await using var backend = Open(folder, durability);
         await using var queue = new TaskQueue(backend);
         while (!stop.IsCancellationRequested)
         {
@@ -37,6 +42,7 @@ internal static class Roles
                     Retry = new RetryPolicy { MaxAttempts = attempts, Delay = TimeSpan.FromMilliseconds(random.Next(30)) },
                 };
                 history.Note(EventKind.Enqueue, id);
+                tried?.Invoke(id);
                 await queue.EnqueueAsync(NewWork(random), options, CancellationToken.None);
                 history.Note(EventKind.Enqueued, id, value: attempts);
                 if (random.Next(10) == 0)
@@ -60,15 +66,14 @@ internal static class Roles
     }
 
     internal static async Task WorkAsync(
-        string folder, Durability durability, History history, CrashPoint? crash, Random random, CancellationToken stop)
+        IBackend backend, History history, CancellationToken stop, int slots = 6, Crash? crash = null,
+        Func<TimeSpan>? stall = null)
     {
-        await using var sqlite = Open(folder, durability);
-        await using var backend = new RecordingBackend(sqlite, history, crash, random);
         var options = new TaskWorkerOptions
         {
-            Concurrency = 6, Lease = Lease, Heartbeat = Heartbeat, ShutdownGrace = TimeSpan.FromMilliseconds(200),
+            Concurrency = slots, Lease = Lease, Heartbeat = Heartbeat, ShutdownGrace = TimeSpan.FromMilliseconds(200),
         };
-        await using var worker = new TaskWorker(backend, Handlers(history), options);
+        await using var worker = new TaskWorker(new RecordingBackend(backend, history, crash, stall), Handlers(history), options);
         while (true)
         {
             try
@@ -86,7 +91,7 @@ internal static class Roles
         await worker.StopAsync(CancellationToken.None);
     }
 
-    internal static TaskHandlers Handlers(History history) => new TaskHandlers().Add<Work, long>(async (work, context) =>
+    private static TaskHandlers Handlers(History history) => new TaskHandlers().Add<Work, long>(async (work, context) =>
     {
         var early = (long)(context.DueAt - TimeProvider.System.GetUtcNow()).TotalMilliseconds;
         history.Note(EventKind.Started, context.Id, context.Epoch, early);
@@ -143,11 +148,14 @@ internal static class Roles
         var durability = Enum.Parse<Durability>(args[3]);
         var random = new Random(int.Parse(args[4], CultureInfo.InvariantCulture));
         using var history = new History(args[2], args[0] + args[1]);
-        CrashPoint? crash = Enum.TryParse<CrashPoint>(args[5], out var point) ? point : null;
+        CrashPoint? point = Enum.TryParse<CrashPoint>(args[5], out var named) ? named : null;
+        var crash = new Crash(point, history, random);
+        await using var backend = Open(args[2], durability, crash);
         await (args[0] switch
         {
-            "producer" => ProduceAsync(args[2], durability, history, random, stopping.Token),
-            "worker" => WorkAsync(args[2], durability, history, crash, random, stopping.Token),
+            "producer" => ProduceAsync(backend, history, random, stopping.Token),
+            "worker" => WorkAsync(backend, history, stopping.Token, crash: crash),
+            "healer" => WorkAsync(backend, history, stopping.Token, HealerSlots),
             "vandal" => VandalizeAsync(args[2], random, stopping.Token),
             _ => throw new ArgumentException($"There is no role '{args[0]}'."),
         });

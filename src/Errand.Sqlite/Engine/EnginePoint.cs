@@ -3,6 +3,9 @@ namespace Errand.Sqlite.Engine;
 /// <summary>Moments inside the engine at which a crash would be most telling.</summary>
 internal enum EnginePoint
 {
+    /// <summary>A turn's changes are made, and about to be committed.</summary>
+    Commit,
+
     /// <summary>The log's pages are about to be moved to the database.</summary>
     Checkpoint,
 

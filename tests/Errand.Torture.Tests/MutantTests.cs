@@ -1,0 +1,29 @@
+using Errand.TestKit;
+
+namespace Errand.Tests;
+
+/// <summary>The torture program catches every queue that lacks a guard.</summary>
+public sealed class MutantTests
+{
+    public static TheoryData<string> Mutants => [.. Mutant.All.Select(mutant => mutant.Name)];
+
+    [Theory]
+    [MemberData(nameof(Mutants))]
+    public async Task A_queue_with_a_guard_switched_off_is_caught(string name)
+    {
+        using var folder = new TemporaryFolder();
+        Mutant.All.Single(mutant => mutant.Name == name).WriteTo(folder.Path);
+        var (built, messages) = await TortureProgram.RunAsync(
+            folder,
+            [
+                "build", Path.Combine(folder.Path, "tests/Errand.Torture"), "-c", "Release", "-o", folder.File("built"),
+                "-p:RunAnalyzers=false", "-nodeReuse:false", "-v:quiet",
+            ]);
+        Assert.True(built == 0, messages);
+
+        var (code, output) = await TortureProgram.RunAsync(
+            folder, [folder.File("built/Errand.Torture.dll"), "run", "--seconds", "20", "--seed", "1"]);
+        Assert.True(code == 1, output);
+        Assert.StartsWith("verdict=broken ", output.TrimEnd().Split('\n')[^1], StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,116 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using Errand.Sqlite;
+
+namespace Errand.Torture;
+
+/// <summary>
+/// Two producers and three workers in this process on <c>:memory:</c>. Nobody can be killed; the nemesis ends workers in the
+/// middle of their work, whose tasks then start elsewhere when the lease has run out, and holds settlements up until they are late.
+/// </summary>
+internal sealed class MemoryStage : IStage
+{
+    private readonly TortureOptions _options;
+    private readonly SqliteBackend _backend = new(":memory:");
+    private readonly History _history;
+    private readonly ConcurrentBag<long> _ids = []; // Every id that was tried; written by the producers.
+    private readonly List<string> _problems = [];
+
+    internal MemoryStage(string folder, TortureOptions options)
+    {
+        _options = options;
+        _history = new History(folder, "memory");
+    }
+
+    public bool Kills => false;
+
+    public async Task PlayAsync()
+    {
+        var random = new Random(_options.Seed);
+        using var stop = new CancellationTokenSource();
+        var players = new List<Task>();
+        for (var i = 1; i <= 2; i++)
+        {
+            var (name, own) = (History.Name("producer", i), new Random(random.Next()));
+            players.Add(Task.Run(() => Roles.ProduceAsync(_backend, _history.As(name), own, stop.Token, _ids.Add)));
+        }
+
+        for (var i = 1; i <= 3; i++)
+        {
+            var (number, own) = (i, new Random(random.Next()));
+            players.Add(Task.Run(() => ReviveAsync(number, own, stop.Token)));
+        }
+
+        await Task.Delay(TimeSpan.FromSeconds(_options.Seconds));
+        await stop.CancelAsync();
+        await Task.WhenAll(players);
+        await DrainAsync();
+    }
+
+    /// <summary>One worker after another, each ended in the middle of its work.</summary>
+    private async Task ReviveAsync(int number, Random random, CancellationToken stop)
+    {
+        for (var life = 1; !stop.IsCancellationRequested; life++)
+        {
+            var name = History.Name("worker", number) + string.Create(CultureInfo.InvariantCulture, $"-{life}");
+            using var end = CancellationTokenSource.CreateLinkedTokenSource(stop);
+            end.CancelAfter(TimeSpan.FromMilliseconds(random.Next(300, 4_000)));
+            await Roles.WorkAsync(_backend, _history.As(name), end.Token, stall: Stall);
+        }
+
+        TimeSpan Stall()
+        {
+            lock (random)
+            {
+                return random.Next(100) == 0 ? Roles.Lease * (1 + (3 * random.NextDouble())) : TimeSpan.Zero;
+            }
+        }
+    }
+
+    private async Task DrainAsync()
+    {
+        using var stop = new CancellationTokenSource();
+        var worker = Roles.WorkAsync(_backend, _history.As("healer"), stop.Token, Roles.HealerSlots);
+        var waited = Stopwatch.GetTimestamp();
+        foreach (var id in _ids)
+        {
+            var left = TimeSpan.FromMinutes(2) - Stopwatch.GetElapsedTime(waited);
+            if (await _backend.GetResultAsync(id, left > TimeSpan.Zero ? left : TimeSpan.Zero) is null)
+            {
+                _problems.Add($"task {id} has not ended although nobody was harmed");
+            }
+        }
+
+        await stop.CancelAsync();
+        await worker;
+        if (Directory.GetFiles(".", ":memory:*").Length > 0)
+        {
+            _problems.Add("a file was made for :memory:");
+        }
+    }
+
+    public async Task<IReadOnlyCollection<Final>> ReadFinalsAsync()
+    {
+        List<Final> finals = [];
+        foreach (var id in _ids)
+        {
+            if (await _backend.GetResultAsync(id, TimeSpan.Zero) is { } result)
+            {
+                // The handler's result is its epoch.
+                var epoch = result.State == TaskState.Succeeded ? result.GetValue<long>() : 0;
+                finals.Add(new Final(id, (int)result.State, epoch, result.Attempts, epoch));
+            }
+        }
+
+        return finals;
+    }
+
+    public Task<IReadOnlyList<string>> FindProblemsAsync() => Task.FromResult<IReadOnlyList<string>>(_problems);
+
+    public async ValueTask DisposeAsync()
+    {
+        _history.Dispose();
+        await _backend.DisposeAsync();
+    }
+}

@@ -1,0 +1,243 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Errand.Torture;
+
+/// <summary>Two producers, three workers and a vandal, each a process of its own, on one file.</summary>
+internal sealed class ProcessStage(string folder, TortureOptions options) : IStage
+{
+    /// <summary>How soon some task must be done when nobody is harmed any more. Polling alone finds one within a second.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    private readonly Random _random = new(options.Seed);
+    private readonly History _history = new(folder, "supervisor");
+    private readonly Dictionary<(string Role, int Number), Process> _processes = [];
+    private readonly Dictionary<(string Role, int Number), int> _generations = [];
+    private readonly List<string> _problems = [];
+    private int _generation;
+
+    public bool Kills => true;
+
+    public async Task PlayAsync()
+    {
+        await CrashInMigrationAsync();
+        (string, int)[] all = [("producer", 1), ("producer", 2), ("worker", 1), ("worker", 2), ("worker", 3), ("vandal", 1)];
+        foreach (var (role, number) in all)
+        {
+            Start(role, number, ChooseCrash());
+        }
+
+        var started = Stopwatch.GetTimestamp();
+        for (var harm = 0; Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(options.Seconds); harm++)
+        {
+            await Task.Delay(_random.Next(50, 500));
+            if (harm % 10 == 5)
+            {
+                await StopAndContinueAsync(("worker", _random.Next(1, 4)), 2); // So that every run sees leases run out.
+            }
+            else
+            {
+                await HarmAsync(all[_random.Next(all.Length - 1)]);
+            }
+
+            Revive();
+        }
+
+        await KillAllAsync();
+        await HealAsync();
+    }
+
+    /// <summary>The first process of all makes the tables, and is killed before they are committed.</summary>
+    private async Task CrashInMigrationAsync()
+    {
+        Start("worker", 1, CrashPoint.Migration);
+        var first = _processes[("worker", 1)];
+        await first.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
+        first.Dispose();
+    }
+
+    private CrashPoint? ChooseCrash() => _random.Next(3) == 0 ? (CrashPoint)_random.Next((int)CrashPoint.Migration) : null;
+
+    private async Task HarmAsync((string Role, int Number) victim)
+    {
+        switch (_random.Next(10))
+        {
+            case < 4:
+                await KillAsync(victim);
+                break;
+            case < 8:
+                await StopAndContinueAsync(victim, 0.1 + (2.9 * _random.NextDouble()));
+                break;
+            default:
+                Signal(_processes[victim], "TERM");
+                break;
+        }
+    }
+
+    private async Task KillAsync((string Role, int Number) victim)
+    {
+        var process = _processes[victim];
+        if (!process.HasExited)
+        {
+            _history.Note(NameOf(victim), EventKind.Killed);
+            process.Kill();
+            await process.WaitForExitAsync();
+        }
+    }
+
+    private async Task StopAndContinueAsync((string Role, int Number) victim, double leases)
+    {
+        var process = _processes[victim];
+        var stoppedAt = Stopwatch.GetTimestamp();
+        Signal(process, "STOP");
+        await Task.Delay(Roles.Lease * leases);
+        _history.Note(NameOf(victim), EventKind.Continued, value: (long)Stopwatch.GetElapsedTime(stoppedAt).TotalMilliseconds);
+        Signal(process, "CONT");
+    }
+
+    /// <summary>Every process that has ended is started again.</summary>
+    private void Revive()
+    {
+        foreach (var (who, process) in _processes.ToArray())
+        {
+            if (process.HasExited)
+            {
+                if (process.ExitCode is not (0 or 137 or 143)) // Done, killed, or terminated before it could listen.
+                {
+                    _problems.Add($"{NameOf(who)} ended with code {process.ExitCode}");
+                }
+
+                process.Dispose();
+                Start(who.Role, who.Number, ChooseCrash());
+            }
+        }
+    }
+
+    private string NameOf((string Role, int Number) who) => History.Name(who.Role, who.Number) + "-" + _generations[who];
+
+    private void Start(string role, int number, CrashPoint? crash)
+    {
+        _generations[(role, number)] = ++_generation;
+        string[] arguments =
+        [
+            typeof(ProcessStage).Assembly.Location, role, $"{number}-{_generation}", folder, options.Durability.ToString(),
+            _random.Next().ToString(CultureInfo.InvariantCulture), crash?.ToString() ?? "none",
+        ];
+        _processes[(role, number)] = Process.Start("dotnet", arguments);
+    }
+
+    private static void Signal(Process process, string signal)
+    {
+        if (!process.HasExited)
+        {
+            using var kill = Process.Start("kill", [$"-{signal}", $"{process.Id}"]);
+            kill.WaitForExit();
+        }
+    }
+
+    private async Task KillAllAsync()
+    {
+        foreach (var who in _processes.Keys)
+        {
+            await KillAsync(who);
+            _processes[who].Dispose();
+        }
+
+        _processes.Clear();
+    }
+
+    /// <summary>
+    /// One clean worker must be able to finish every task; and then, while it has nothing to do, tasks that come with no word to
+    /// wake it.
+    /// </summary>
+    private async Task HealAsync()
+    {
+        Start("healer", 1, crash: null);
+        await AreDoneAsync("not drained: no progress although nobody was harmed");
+        await using var backend = Roles.Open(folder, options.Durability);
+        await using var queue = new TaskQueue(backend);
+        for (var i = 0; i < 3 && _problems.Count == 0; i++)
+        {
+            Array.ForEach(Directory.GetFiles(folder, "*.wake"), File.Delete);
+            var id = await queue.NewIdAsync();
+            _history.Note(EventKind.Enqueue, id);
+            await queue.EnqueueAsync(new Work(0, 0, HeedsToken: false), new EnqueueOptions { Id = id });
+            _history.Note(EventKind.Enqueued, id, value: Defaults.MaxAttempts);
+            await AreDoneAsync($"starved: task {id} was not noticed without a word");
+        }
+
+        var worker = _processes[("healer", 1)];
+        Signal(worker, "TERM");
+        await worker.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
+    }
+
+    private async Task AreDoneAsync(string otherwise)
+    {
+        var left = -1L;
+        var waited = Stopwatch.GetTimestamp();
+        while (Scalar("select count(*) from tasks") is > 0L and long now)
+        {
+            if (now != left)
+            {
+                left = now;
+                waited = Stopwatch.GetTimestamp();
+            }
+            else if (Stopwatch.GetElapsedTime(waited) > Patience)
+            {
+                _problems.Add(otherwise);
+                return;
+            }
+
+            await Task.Delay(50);
+        }
+    }
+
+    public async Task<IReadOnlyCollection<Final>> ReadFinalsAsync()
+    {
+        await using var connection = Roles.Connect(folder);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "select id, state, epoch, attempt, cast(cast(result as text) as integer) from finished";
+        await using var rows = await command.ExecuteReaderAsync();
+        List<Final> finals = [];
+        while (await rows.ReadAsync())
+        {
+            finals.Add(new Final(
+                rows.GetInt64(0), rows.GetInt32(1), rows.GetInt64(2), rows.GetInt32(3), rows.IsDBNull(4) ? null : rows.GetInt64(4)));
+        }
+
+        return finals;
+    }
+
+    public Task<IReadOnlyList<string>> FindProblemsAsync()
+    {
+        Expect("ok", "pragma integrity_check");
+        Expect(0L, "select count(*) from pragma_foreign_key_check");
+        Expect(0L, "select count(*) from tasks");
+        Expect(0L, "select count(*) from finished where id in (select id from tasks)");
+        Expect(0L, "select count(*) from workers where id not in (select worker from worker_names)");
+        return Task.FromResult<IReadOnlyList<string>>(_problems);
+    }
+
+    private void Expect(object value, string sql)
+    {
+        var found = Scalar(sql);
+        if (!value.Equals(found))
+        {
+            _problems.Add($"{sql}: {found}, not {value}");
+        }
+    }
+
+    private object? Scalar(string sql)
+    {
+        using var connection = Roles.Connect(folder);
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        return command.ExecuteScalar();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAllAsync();
+        _history.Dispose();
+    }
+}
