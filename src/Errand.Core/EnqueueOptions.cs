@@ -1,3 +1,5 @@
+using System.Data.Common;
+
 namespace Errand;
 
 /// <summary>How one task is enqueued. Every property has a default; <c>null</c> options are the same as none.</summary>
@@ -29,6 +31,14 @@ public sealed record EnqueueOptions
 
     /// <summary>Attempts and back-off. Default is null: <see cref="RetryPolicy.Default"/>.</summary>
     public RetryPolicy? Retry { get; init; }
+
+    /// <summary>
+    /// A transaction of yours on the backend's own database: the task exists if and only if it commits, savepoints included.
+    /// Default is null: the call commits by itself. Open the backend (<see cref="TaskQueue.InitializeAsync"/>) before you begin
+    /// the transaction. A worker notices the task when it looks next, which is soon after the commit in the same process, and
+    /// within a second in others.
+    /// </summary>
+    public DbTransaction? Transaction { get; init; }
 
     internal static EnqueueOptions None { get; } = new();
 

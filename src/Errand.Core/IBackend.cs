@@ -1,3 +1,5 @@
+using System.Data.Common;
+
 namespace Errand;
 
 /// <summary>
@@ -27,6 +29,21 @@ public interface IBackend : IAsyncDisposable
     /// <exception cref="ArgumentException">An id was given that never came from <see cref="NewIdAsync"/>.</exception>
     ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
         IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Enqueues inside a transaction of the caller's: the tasks exist if and only if it commits. Nothing is left of a call that
+    /// throws, and the transaction can go on.
+    /// </summary>
+    /// <param name="tasks">As for <see cref="EnqueueAsync"/>.</param>
+    /// <param name="transaction">One on this backend's own database, of the provider that the backend names.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <returns>One answer for each, in order.</returns>
+    /// <exception cref="ArgumentException">The transaction is not of this database or has ended; or as above.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The store cannot take part in a caller's transaction, or the connection keeps less of a commit than the backend promises.
+    /// </exception>
+    ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
+        IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default);
 
     /// <summary>Begins an incarnation of a worker: what it reserves is its own until it ends or its lease runs out.</summary>
     /// <param name="worker">Its lease, and the task names that it knows.</param>
@@ -71,6 +88,20 @@ public interface IBackend : IAsyncDisposable
     /// <returns>False when the lease was lost: nothing was changed.</returns>
     ValueTask<bool> MarkSuccessAsync(
         TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default);
+
+    /// <summary>Ends a task as succeeded, if and only if a transaction of the caller's commits.</summary>
+    /// <param name="lease">The right to do so.</param>
+    /// <param name="result">The result as JSON; empty for none.</param>
+    /// <param name="transaction">One on this backend's own database; see <see cref="EnqueueInAsync"/>.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <returns>False when the lease was lost: nothing was changed, and the transaction should be rolled back.</returns>
+    ValueTask<bool> CompleteInAsync(
+        TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction, CancellationToken cancellationToken = default);
+
+    /// <summary>Tells whether a task runs under this lease: neither settled nor taken away.</summary>
+    /// <param name="lease">The lease.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask<bool> HoldsAsync(TaskLease lease, CancellationToken cancellationToken = default);
 
     /// <summary>Ends an attempt as failed: the task waits for its next attempt, or is failed for good.</summary>
     /// <param name="lease">The right to do so.</param>

@@ -1,10 +1,20 @@
+using System.Data.Common;
+using Errand.Payloads;
+
 namespace Errand;
 
-/// <summary>What a handler is told about the attempt that it runs.</summary>
+/// <summary>What a handler is told about the attempt that it runs, and how it settles the task in a transaction of its own.</summary>
 public sealed class TaskContext
 {
-    internal TaskContext(ReservedTask task, CancellationToken cancellationToken)
+    private readonly IBackend _backend;
+    private readonly PayloadSerializer _serializer;
+    private readonly TaskLease _lease;
+
+    internal TaskContext(ReservedTask task, IBackend backend, PayloadSerializer serializer, CancellationToken cancellationToken)
     {
+        _backend = backend;
+        _serializer = serializer;
+        _lease = task.Lease;
         Id = task.Lease.Id;
         Name = task.Name;
         Queue = task.Queue;
@@ -48,4 +58,45 @@ public sealed class TaskContext
     /// handler that ignores it keeps its slot until it returns.
     /// </summary>
     public CancellationToken CancellationToken { get; }
+
+    /// <summary>Whether the handler has asked for its task to be settled in a transaction of its own.</summary>
+    internal bool IsCompletedByHandler { get; private set; }
+
+    /// <summary>
+    /// Ends the task as succeeded, without a result, in a transaction of the handler's on the backend's own database: what the
+    /// handler wrote in it and the end of the task are committed together or not at all, exactly once. Commit it after this,
+    /// and return; a handler whose transaction did not commit has failed its attempt.
+    /// </summary>
+    /// <param name="transaction">As for <see cref="EnqueueOptions.Transaction"/>. Begin it late and commit it soon.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="LeaseLostException">The task is somebody else's by now: roll the transaction back.</exception>
+    /// <exception cref="ArgumentException">The transaction is not of this database, or has ended.</exception>
+    /// <exception cref="InvalidOperationException">The store cannot take part in it.</exception>
+    /// <exception cref="BackendException">The store could not do it.</exception>
+    public Task CompleteInAsync(DbTransaction transaction, CancellationToken cancellationToken = default) =>
+        CompleteAsync(transaction, default, cancellationToken);
+
+    /// <summary>
+    /// Ends the task as succeeded with its result in a transaction of the handler's. What the handler returns after that is not
+    /// looked at.
+    /// </summary>
+    /// <typeparam name="TResult">The result of the task.</typeparam>
+    /// <param name="transaction">See <see cref="CompleteInAsync(DbTransaction, CancellationToken)"/>.</param>
+    /// <param name="result">The result, stored as JSON.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <inheritdoc cref="CompleteInAsync(DbTransaction, CancellationToken)"/>
+    public Task CompleteInAsync<TResult>(
+        DbTransaction transaction, TResult result, CancellationToken cancellationToken = default) =>
+        CompleteAsync(transaction, _serializer.SerializeResult(result, typeof(TResult)), cancellationToken);
+
+    private async Task CompleteAsync(DbTransaction transaction, ReadOnlyMemory<byte> result, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        if (!await _backend.CompleteInAsync(_lease, result, transaction, cancellationToken).ConfigureAwait(false))
+        {
+            throw new LeaseLostException(Id, Epoch);
+        }
+
+        IsCompletedByHandler = true;
+    }
 }

@@ -97,9 +97,14 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         }
 
         object? result;
+        var context = new TaskContext(_task, _backend, _serializer, _cancellation.Token);
         try
         {
-            result = await _handler.RunAsync(payload, new TaskContext(_task, _cancellation.Token)).ConfigureAwait(false);
+            result = await _handler.RunAsync(payload, context).ConfigureAwait(false);
+        }
+        catch (Exception e) when (context.IsCompletedByHandler)
+        {
+            return new AttemptOutcome.CompletedByHandler(e);
         }
         catch (OperationCanceledException e) when (_cancellation.IsCancellationRequested)
         {
@@ -109,6 +114,11 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         {
             // The user's code may throw anything, and what it throws is data.
             return Failed(e);
+        }
+
+        if (context.IsCompletedByHandler)
+        {
+            return new AttemptOutcome.CompletedByHandler(null);
         }
 
         try
@@ -146,6 +156,7 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         {
             try
             {
+                outcome = await CheckAsync(outcome).ConfigureAwait(false);
                 var settled = await WriteAsync(outcome).ConfigureAwait(false);
                 if (settled)
                 {
@@ -171,9 +182,18 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         return false;
     }
 
+    /// <summary>A task that still runs under this lease was not settled by its handler: that transaction did not commit.</summary>
+    private async ValueTask<AttemptOutcome> CheckAsync(AttemptOutcome outcome) =>
+        outcome is AttemptOutcome.CompletedByHandler completed
+        && await _backend.HoldsAsync(_task.Lease, CancellationToken.None).ConfigureAwait(false)
+            ? Failed(completed.Exception ?? new InvalidOperationException(
+                $"The handler of '{_task.Name}' called CompleteInAsync, but its transaction was not committed when it returned."))
+            : outcome;
+
     private ValueTask<bool> WriteAsync(AttemptOutcome outcome) => outcome switch
     {
         AttemptOutcome.Succeeded succeeded => _backend.MarkSuccessAsync(_task.Lease, succeeded.Result, CancellationToken.None),
+        AttemptOutcome.CompletedByHandler => new(true),
         AttemptOutcome.Failed failed => _backend.MarkFailureAsync(_task.Lease, failed.Failure, CancellationToken.None),
         _ => _backend.ReleaseAsync(_task.Lease, CancellationToken.None),
     };
@@ -189,6 +209,9 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
             case AttemptOutcome.Failed failed:
                 Log.TaskFailed(
                     _logger, _task.Lease.Id, _task.Name, _task.Attempt, _task.Retry.MaxAttempts, failed.Exception);
+                break;
+            case AttemptOutcome.CompletedByHandler { Exception: { } exception }:
+                Log.ThrewAfterCompletion(_logger, _task.Lease.Id, _task.Name, _task.Attempt, exception);
                 break;
             case AttemptOutcome.Released:
                 Log.Released(_logger, _task.Lease.Id, _task.Name);

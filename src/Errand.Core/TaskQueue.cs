@@ -51,12 +51,18 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
         return await _backend.NewIdAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Enqueues a task. When this returns, the task is committed.</summary>
+    /// <summary>
+    /// Enqueues a task. When this returns, the task is committed; or, with <see cref="EnqueueOptions.Transaction"/>, part of that
+    /// transaction.
+    /// </summary>
     /// <param name="task">The payload, written as JSON.</param>
     /// <param name="options">Queue, priority, due time and the like. Default is null: every default.</param>
     /// <param name="cancellationToken">Ends the wait; a task that was already submitted is committed all the same.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work; it lists all that is wrong.</exception>
     /// <exception cref="ArgumentException">The payload is too large or cannot be written as JSON, or its name is bad.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// <see cref="EnqueueOptions.Transaction"/> is set, and the store cannot take part in it.
+    /// </exception>
     /// <exception cref="BackendException">The store could not do it; <see cref="BackendException.IsTransient"/> tells more.</exception>
     /// <exception cref="ObjectDisposedException">The queue or its backend is disposed.</exception>
     public async Task<TaskHandle> EnqueueAsync(
@@ -99,7 +105,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
             return [];
         }
 
-        var enqueued = await _backend.EnqueueAsync(batch, cancellationToken).ConfigureAwait(false);
+        var enqueued = await CommitAsync(batch, options, cancellationToken).ConfigureAwait(false);
         return Array.ConvertAll([.. enqueued], one => new TaskHandle(this, one.Id, one.IsNew));
     }
 
@@ -137,10 +143,16 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
         ITaskPayload task, EnqueueOptions? options, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var enqueued = await _backend
-            .EnqueueAsync([ToNewTask(task, Checked(options))], cancellationToken).ConfigureAwait(false);
+        options = Checked(options);
+        var enqueued = await CommitAsync([ToNewTask(task, options)], options, cancellationToken).ConfigureAwait(false);
         return enqueued[0];
     }
+
+    private ValueTask<IReadOnlyList<EnqueuedTask>> CommitAsync(
+        NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken) =>
+        options.Transaction is { } transaction
+            ? _backend.EnqueueInAsync(tasks, transaction, cancellationToken)
+            : _backend.EnqueueAsync(tasks, cancellationToken);
 
     private static EnqueueOptions Checked(EnqueueOptions? options)
     {

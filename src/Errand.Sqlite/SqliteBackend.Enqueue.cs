@@ -29,21 +29,36 @@ public sealed partial class SqliteBackend
             @payload)
         """;
 
+    /// <summary>Inserts a task: running for <paramref name="owner"/>, or, when that is null, waiting until it is due.</summary>
+    private static void InsertRow(
+        SqliteDatabase database, NewTask task, long id, long queue, long name, long due, long now, long? owner)
+    {
+        var start = owner is null ? 0 : 1;
+        database.Statement(InsertTaskSql)
+            .With(id).With((long)StateOf(due, now, owner)).With(owner ?? Nobody).With(start).With(start).With(task.Priority).With(due)
+            .With(queue).With(name).With(task.Retry.MaxAttempts).With(now).With((long?)task.Timeout?.TotalMilliseconds)
+            .With(RetryText.Of(task.Retry)).With(task.Payload.Span)
+            .Execute();
+    }
+
+    private static TaskState StateOf(long due, long now, long? owner) =>
+        owner is not null ? TaskState.Running : due <= now ? TaskState.Pending : TaskState.Scheduled;
+
+    private static long DueTime(NewTask task, long now) => task switch
+    {
+        { DueAt: { } due } => Math.Max(now, due.ToUnixTimeMilliseconds()),
+        { Delay: { } delay } => now + (long)Math.Ceiling(delay.TotalMilliseconds),
+        _ => now,
+    };
+
     private void Insert(NewTask task, long id)
     {
-        var due = DueTime(task);
+        var due = DueTime(task, _now);
         var queue = _names.IdOf(Database, task.Queue);
         var name = _names.IdOf(Database, task.Name);
         var taker = due <= _now ? TakerOf(queue, name) : null;
-        var start = taker is null ? 0 : 1;
-        var state = taker is not null ? TaskState.Running : due <= _now ? TaskState.Pending : TaskState.Scheduled;
-        Database.Statement(InsertTaskSql)
-            .With(id).With((long)state).With(taker?.Owner ?? Nobody).With(start).With(start).With(task.Priority).With(due)
-            .With(queue).With(name).With(task.Retry.MaxAttempts).With(_now).With((long?)task.Timeout?.TotalMilliseconds)
-            .With(RetryText.Of(task.Retry)).With(task.Payload.Span)
-            .Execute();
-
-        switch (state)
+        InsertRow(Database, task, id, queue, name, due, _now, taker?.Owner);
+        switch (StateOf(due, _now, taker?.Owner))
         {
             case TaskState.Running:
                 taker!.Reserved.Add(HandOff(task, id, taker.Owner, due));
@@ -58,13 +73,6 @@ public sealed partial class SqliteBackend
                 break;
         }
     }
-
-    private long DueTime(NewTask task) => task switch
-    {
-        { DueAt: { } due } => Math.Max(_now, due.ToUnixTimeMilliseconds()),
-        { Delay: { } delay } => _now + (long)Math.Ceiling(delay.TotalMilliseconds),
-        _ => _now,
-    };
 
     // language=sqlite
     private const string AnyReadySql = "select 1 from tasks where queue = @queue and state = 10 limit 1";
@@ -122,7 +130,10 @@ public sealed partial class SqliteBackend
         select 1 from finished where id = @id
         """;
 
-    private bool Exists(long id) => Database.Statement(ExistsSql).With(id).Scalar() is not null;
+    private static bool Exists(SqliteDatabase database, long id) => database.Statement(ExistsSql).With(id).Scalar() is not null;
+
+    private static ArgumentException NeverGiven(long id) =>
+        new($"The id {id} was never given out. Ids come from NewIdAsync; a key of your own belongs in the payload.");
 
     private sealed class EnqueueOperation(SqliteBackend backend, IReadOnlyList<NewTask> tasks)
         : Operation<IReadOnlyList<EnqueuedTask>>
@@ -141,7 +152,7 @@ public sealed partial class SqliteBackend
             {
                 // A given id, or the one it had before a rollback whose commit may have been done after all.
                 var known = tasks[i].Id ?? (_enqueued[i].Id == 0 ? null : _enqueued[i].Id);
-                if (known is { } id && backend.Exists(id))
+                if (known is { } id && Exists(backend.Database, id))
                 {
                     _enqueued[i] = new EnqueuedTask(id, IsNew: tasks[i].Id is null);
                     continue;
@@ -149,8 +160,7 @@ public sealed partial class SqliteBackend
 
                 if (tasks[i].Id is { } given && !TaskIds.WasGiven(backend.Database, given))
                 {
-                    _misuse ??= new ArgumentException(
-                        $"The id {given} was never given out. Ids come from NewIdAsync; a key of your own belongs in the payload.");
+                    _misuse ??= NeverGiven(given);
                     continue;
                 }
 

@@ -33,11 +33,22 @@ public sealed partial class SqliteBackend
     // language=sqlite
     private const string DeleteTaskSql = "delete from tasks where id = @id";
 
+    private static bool Succeed(SqliteDatabase database, TaskLease lease, ReadOnlySpan<byte> result, long now)
+    {
+        var archived = database.Statement(ArchiveSuccessSql)
+            .With(now).With(result).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute();
+        return archived == 1 && database.Statement(DeleteTaskSql).With(lease.Id).Execute() == 1;
+    }
+
     private bool MarkSuccess(TaskLease lease, ReadOnlySpan<byte> result)
     {
-        var archived = Database.Statement(ArchiveSuccessSql)
-            .With(_now).With(result).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute();
-        return archived == 1 && End(lease.Id);
+        var succeeded = Succeed(Database, lease, result, _now);
+        if (succeeded)
+        {
+            NoteEnded(lease.Id);
+        }
+
+        return succeeded;
     }
 
     // language=sqlite

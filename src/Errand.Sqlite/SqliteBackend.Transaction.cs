@@ -12,7 +12,7 @@ public sealed partial class SqliteBackend
     private void Begin()
     {
         SyncIfOwed();
-        var patience = new BusyPatience(_options);
+        var patience = new BusyPatience(_options, _options.Random);
         while (true)
         {
             try
@@ -108,22 +108,39 @@ public sealed partial class SqliteBackend
     private void TakeIds(List<Operation> enqueues)
     {
         var needed = 0;
+        var spare = 0;
         foreach (var operation in enqueues)
         {
             needed += operation.NewIds;
+            spare = Math.Max(spare, operation.SpareIds);
         }
 
-        if (needed == 0 || _ids.Has(needed))
+        if (_ids.Has(needed) && spare == 0)
         {
             return;
+        }
+
+        needed = _ids.Has(needed) ? 0 : Math.Max(needed, TaskIds.BlockSize);
+        if (!_store.IsMemory && spare == 0 && _spareIds.AreLow)
+        {
+            spare = TaskIds.BlockSize; // In the same commit: a process that enqueues may do so in a transaction as well.
         }
 
         _syncOwed = _options.Durability == Durability.Relaxed;
         Begin();
         try
         {
-            _ids.TakeBlock(Database, needed);
+            var first = TaskIds.TakeBlock(Database, needed + spare);
             Commit();
+            if (needed > 0)
+            {
+                _ids.Use(first, needed);
+            }
+
+            if (spare > 0)
+            {
+                _spareIds.Use(first + needed, spare);
+            }
         }
         catch
         {

@@ -54,7 +54,7 @@ public sealed partial class SqliteBackend : IBackend
     /// <exception cref="SchemaTooNewException">The file was written by a newer version; it was not changed.</exception>
     /// <exception cref="BackendException">The path is a directory, lacks its folder, is read-only or damaged.</exception>
     public async ValueTask InitializeAsync(CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new InitializeOperation(), cancellationToken).ConfigureAwait(false);
+        await SubmitAsync(new InitializeOperation(this), cancellationToken).ConfigureAwait(false);
 
     /// <summary>Measures how much room the database takes.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -127,10 +127,12 @@ public sealed partial class SqliteBackend : IBackend
         }
     }
 
-    /// <summary>Succeeds when the database is open, which every turn sees to first.</summary>
-    private sealed class InitializeOperation : Operation<bool>
+    /// <summary>Succeeds when the database is open, and ids are at hand, which every turn sees to first.</summary>
+    private sealed class InitializeOperation(SqliteBackend backend) : Operation<bool>
     {
-        internal override TurnPart Part => TurnPart.Read;
+        internal override TurnPart Part => TurnPart.Enqueue;
+
+        internal override int SpareIds => !backend._store.IsMemory && backend._spareIds.AreLow ? TaskIds.BlockSize : 0;
 
         internal override void Run() => Result = true;
     }

@@ -19,7 +19,7 @@ public sealed class ArchitectureTests
         Assert.All(
             References(typeof(SqliteBackend).Assembly),
             name => Assert.True(
-                name is "Errand.Core" or "Microsoft.Extensions.Logging.Abstractions" || name.StartsWith("SQLitePCLRaw.", StringComparison.Ordinal),
+                name is "Errand.Core" or "Microsoft.Data.Sqlite" or "Microsoft.Extensions.Logging.Abstractions" || name.StartsWith("SQLitePCLRaw.", StringComparison.Ordinal),
                 name));
 
     [Fact]

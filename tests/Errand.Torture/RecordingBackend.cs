@@ -1,3 +1,5 @@
+using System.Data.Common;
+
 namespace Errand.Torture;
 
 /// <summary>
@@ -12,6 +14,10 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
 
     public ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
         IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default) => inner.EnqueueAsync(tasks, cancellationToken);
+
+    public ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
+        IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default) =>
+        inner.EnqueueInAsync(tasks, transaction, cancellationToken);
 
     public ValueTask<long> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default) =>
         inner.BeginWorkerAsync(worker, cancellationToken);
@@ -36,6 +42,13 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
     public ValueTask<bool> MarkSuccessAsync(
         TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
         SettleAsync(lease, 1, () => inner.MarkSuccessAsync(lease, result, cancellationToken));
+
+    public ValueTask<bool> CompleteInAsync(
+        TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction, CancellationToken cancellationToken = default) =>
+        inner.CompleteInAsync(lease, result, transaction, cancellationToken);
+
+    public ValueTask<bool> HoldsAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
+        inner.HoldsAsync(lease, cancellationToken);
 
     public ValueTask<bool> MarkFailureAsync(TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default) =>
         SettleAsync(lease, 0, () => inner.MarkFailureAsync(lease, failure, cancellationToken));

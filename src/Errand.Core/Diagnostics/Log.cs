@@ -64,4 +64,10 @@ internal static partial class Log
     [LoggerMessage(205, LogLevel.Information,
         "Task {TaskId} ('{TaskName}') was given back at shutdown; its attempt is not charged.")]
     internal static partial void Released(ILogger logger, long taskId, string taskName);
+
+    [LoggerMessage(206, LogLevel.Warning,
+        "The handler of task {TaskId} ('{TaskName}', attempt {Attempt}) threw after its transaction had completed the task, which "
+        + "therefore succeeded.")]
+    internal static partial void ThrewAfterCompletion(
+        ILogger logger, long taskId, string taskName, int attempt, Exception exception);
 }

@@ -7,5 +7,8 @@ internal abstract record AttemptOutcome
 
     internal sealed record Failed(TaskFailure Failure, Exception Exception) : AttemptOutcome;
 
+    /// <summary>The handler settled the task in a transaction of its own, and may have thrown after that.</summary>
+    internal sealed record CompletedByHandler(Exception? Exception) : AttemptOutcome;
+
     internal sealed record Released : AttemptOutcome;
 }

@@ -15,6 +15,9 @@ internal abstract class Operation
     /// <summary>How many new task ids it needs.</summary>
     internal virtual int NewIds => 0;
 
+    /// <summary>How many ids it needs to be kept ready for callers' transactions.</summary>
+    internal virtual int SpareIds => 0;
+
     /// <summary>Does it, inside the turn's transaction.</summary>
     internal abstract void Run();
 

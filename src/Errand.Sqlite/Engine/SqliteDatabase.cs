@@ -11,14 +11,16 @@ internal sealed class SqliteDatabase : IDisposable
 
     private readonly sqlite3 _handle;
     private readonly string _store; // As it is named in messages.
+    private readonly bool _isBorrowed; // Somebody else closes it.
     private readonly Dictionary<string, SqliteStatement> _statements = new(ReferenceEqualityComparer.Instance);
 
     static SqliteDatabase() => Batteries_V2.Init();
 
-    private SqliteDatabase(sqlite3 handle, string store)
+    private SqliteDatabase(sqlite3 handle, string store, bool isBorrowed = false)
     {
         _handle = handle;
         _store = store;
+        _isBorrowed = isBorrowed;
     }
 
     internal static string LibraryVersion => raw.sqlite3_libversion().utf8_to_string();
@@ -39,6 +41,12 @@ internal sealed class SqliteDatabase : IDisposable
         raw.sqlite3_db_config(handle, EnableQueryPlannerStability, 1, out _);
         return database;
     }
+
+    /// <summary>Statements on a connection of somebody else's, which stays open.</summary>
+    internal static SqliteDatabase Borrow(sqlite3 handle, string store) => new(handle, store, isBorrowed: true);
+
+    /// <summary>The path as SQLite has resolved it; empty for <c>:memory:</c>.</summary>
+    internal string FileName => raw.sqlite3_db_filename(_handle, "main").utf8_to_string() ?? "";
 
     /// <summary>Rows changed by the last insert, update or delete.</summary>
     internal int Changes => raw.sqlite3_changes(_handle);
@@ -104,7 +112,10 @@ internal sealed class SqliteDatabase : IDisposable
         }
 
         _statements.Clear();
-        _handle.Dispose();
+        if (!_isBorrowed)
+        {
+            _handle.Dispose();
+        }
     }
 
     private SqliteStatement Prepare(string sql)

@@ -8,6 +8,11 @@ internal static class SqliteErrors
     // https://www.sqlite.org/rescode.html; these extended codes are not among the constants of SQLitePCL.raw.
     private const int IoErrorWrite = raw.SQLITE_IOERR | (3 << 8);
 
+    private const int StaleSnapshot = raw.SQLITE_BUSY | (2 << 8); // SQLITE_BUSY_SNAPSHOT: waiting cannot help.
+
+    internal static bool IsStaleSnapshot(BackendException exception) =>
+        exception.InnerException is SqliteErrorException { Code: StaleSnapshot };
+
     internal static BackendException From(int code, string detail, string store)
     {
         var cause = new SqliteErrorException(code, detail);
@@ -18,8 +23,13 @@ internal static class SqliteErrors
 
         return (code & 0xFF) switch
         {
+            raw.SQLITE_BUSY when code == StaleSnapshot => new BackendBusyException(
+                $"{store} was written by somebody else since this transaction began to read. Roll it back and begin again; one that "
+                + "will write is better begun as a writer (deferred: false).", cause),
             raw.SQLITE_BUSY or raw.SQLITE_LOCKED => new BackendBusyException(
-                $"{store} is held by another connection. Try again, or end the program that holds it.", cause),
+                $"{store} is held by another connection. Try again, or end the program that holds it. If this call was made while a "
+                + "transaction of your own was open on it, each waited for the other: give that transaction to the call "
+                + "(EnqueueOptions.Transaction), and call InitializeAsync before you begin it.", cause),
             raw.SQLITE_FULL => Full(store, cause),
             raw.SQLITE_NOTADB => new NotAnErrandDatabaseException(
                 $"{store} is not a SQLite database, or is encrypted. Choose another path; it was not changed.", cause),

@@ -29,6 +29,9 @@ internal sealed class SqliteStore
     /// <summary>The full path of the file, or <c>:memory:</c>.</summary>
     internal string Path { get; }
 
+    /// <summary>The path as SQLite has resolved it; null until the file was first opened. Written by the writer, read by anybody.</summary>
+    internal string? FileName { get; private set; }
+
     /// <summary>As it is named in messages.</summary>
     internal string Name { get; }
 
@@ -55,6 +58,7 @@ internal sealed class SqliteStore
         try
         {
             Prepare(database);
+            FileName = database.FileName;
             return database;
         }
         catch
@@ -75,13 +79,30 @@ internal sealed class SqliteStore
     /// <summary>Sets how commits are synced, and makes sure that it was understood.</summary>
     internal void SetSynchronous(SqliteDatabase database, Durability durability)
     {
-        var level = durability == Durability.Full ? 2 : 1;
+        var level = LevelOf(durability);
         database.Execute(level == 2 ? "pragma synchronous = full" : "pragma synchronous = normal");
         if (database.Scalar("pragma synchronous") != level)
         {
             throw new BackendException($"{Name} did not accept synchronous = {level}; its durability cannot be promised.");
         }
     }
+
+    /// <summary>
+    /// Sees that a caller's connection keeps what the backend promises, and leaves the log to the backend's own checkpoints.
+    /// </summary>
+    internal void CheckDurability(SqliteDatabase database)
+    {
+        database.Scalar("pragma wal_autocheckpoint = 0");
+        var level = database.Scalar("pragma synchronous");
+        if (level < LevelOf(_options.Durability))
+        {
+            throw new InvalidOperationException(
+                $"The transaction's connection has synchronous = {level}, but the backend promises Durability.{_options.Durability}. "
+                + $"Execute 'pragma synchronous = {LevelOf(_options.Durability)}' on it before the transaction begins.");
+        }
+    }
+
+    private static int LevelOf(Durability durability) => durability == Durability.Full ? 2 : 1;
 
     private void CheckPath()
     {
@@ -228,7 +249,7 @@ internal sealed class SqliteStore
     /// <summary>Runs <paramref name="step"/> again while another program holds the file, for the busy timeout at most.</summary>
     private void Patiently(Action step)
     {
-        var patience = new BusyPatience(_options);
+        var patience = new BusyPatience(_options, _options.Random);
         while (true)
         {
             try

@@ -22,13 +22,16 @@ internal sealed class TaskIds
 
     internal long Take() => _next++;
 
-    /// <summary>Takes a block of at least <paramref name="count"/>; its commit must be synced, or ids could be given twice.</summary>
-    internal void TakeBlock(SqliteDatabase database, int count)
-    {
-        var size = Math.Max(count, BlockSize);
-        _end = database.Statement(TakeBlockSql).With(size).Scalar().GetValueOrDefault();
-        _next = _end - size;
-    }
+    /// <summary>
+    /// Takes a block of ids from the counter. They may be used when that is committed, and synced: before, they could be given
+    /// twice.
+    /// </summary>
+    /// <returns>The first of them.</returns>
+    internal static long TakeBlock(SqliteDatabase database, int size) =>
+        database.Statement(TakeBlockSql).With(size).Scalar().GetValueOrDefault() - size;
+
+    /// <summary>Goes on with a block that was taken; what was left of the last is skipped for ever.</summary>
+    internal void Use(long first, int size) => (_next, _end) = (first, first + size);
 
     /// <summary>Whether an id has been handed out by any process.</summary>
     internal static bool WasGiven(SqliteDatabase database, long id) =>

@@ -1,0 +1,172 @@
+using System.Data.Common;
+using Errand.Sqlite.Engine;
+using Microsoft.Data.Sqlite;
+
+namespace Errand.Sqlite;
+
+/// <summary>
+/// Callers' transactions: the same statements, run on the caller's connection and thread. Nothing of the writer thread's is
+/// touched but its inbox.
+/// </summary>
+public sealed partial class SqliteBackend
+{
+    private readonly SpareIds _spareIds = new();
+
+    /// <inheritdoc/>
+    /// <remarks>Takes a <see cref="SqliteTransaction"/>, as ADO.NET and Entity Framework Core give it.</remarks>
+    public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
+        IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tasks);
+        ArgumentOutOfRangeException.ThrowIfZero(tasks.Count, nameof(tasks));
+        var connection = await ConnectionOfAsync(transaction, cancellationToken).ConfigureAwait(false);
+        var needed = tasks.Count(task => task.Id is null);
+        long firstId;
+        while (!_spareIds.TryTake(needed, out firstId))
+        {
+            await SubmitAsync(new SpareIdsOperation(needed), cancellationToken).ConfigureAwait(false);
+        }
+
+        var enqueued = new EnqueuedTask[tasks.Count];
+        await RunInAsync(connection, database => Enqueue(database, tasks, firstId, enqueued), cancellationToken).ConfigureAwait(false);
+        return enqueued;
+    }
+
+    private void Enqueue(SqliteDatabase database, IReadOnlyList<NewTask> tasks, long nextId, EnqueuedTask[] enqueued)
+    {
+        var names = new InternedNames();
+        var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        for (var i = 0; i < enqueued.Length; i++)
+        {
+            var task = tasks[i];
+            var isNew = task.Id is not { } given || !Exists(database, given);
+            if (isNew && task.Id is { } unknown && !TaskIds.WasGiven(database, unknown))
+            {
+                throw NeverGiven(unknown);
+            }
+
+            var id = task.Id ?? nextId++;
+            enqueued[i] = new EnqueuedTask(id, isNew);
+            if (isNew)
+            {
+                var due = DueTime(task, now);
+                InsertRow(database, task, id, names.IdOf(database, task.Queue), names.IdOf(database, task.Name), due, now, owner: null);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> CompleteInAsync(
+        TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction, CancellationToken cancellationToken = default)
+    {
+        var connection = await ConnectionOfAsync(transaction, cancellationToken).ConfigureAwait(false);
+        var completed = false;
+        await RunInAsync(
+            connection,
+            database => completed = Succeed(database, lease, result.Span, _time.GetUtcNow().ToUnixTimeMilliseconds()),
+            cancellationToken).ConfigureAwait(false);
+        return completed;
+    }
+
+    // language=sqlite
+    private const string HoldsSql =
+        "select 1 from tasks where id = @id and owner = @owner and epoch = @epoch and state = 12";
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> HoldsAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new HoldsOperation(this, lease), cancellationToken).ConfigureAwait(false);
+
+    /// <exception cref="ArgumentException">The transaction is not one on this file.</exception>
+    /// <exception cref="InvalidOperationException">This is <c>:memory:</c>, which only its own connection can see.</exception>
+    private async ValueTask<SqliteConnection> ConnectionOfAsync(DbTransaction transaction, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        ObjectDisposedException.ThrowIf(_disposal is not null, this);
+        if (_store.IsMemory)
+        {
+            throw new InvalidOperationException(
+                "A database in memory belongs to its backend's own connection, so no other transaction can hold its tasks. Give "
+                + "the backend a file, or enqueue without a transaction.");
+        }
+
+        if (transaction is not SqliteTransaction sqlite)
+        {
+            throw new ArgumentException(
+                $"The transaction is a {transaction.GetType().FullName}; this backend takes a Microsoft.Data.Sqlite.SqliteTransaction "
+                + $"on '{Path}'.", nameof(transaction));
+        }
+
+        var connection = sqlite.Connection ?? throw new ArgumentException(
+            "The transaction has been committed or rolled back already.", nameof(transaction));
+        if (_store.FileName is null)
+        {
+            await InitializeAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        if (connection.DataSource != _store.FileName)
+        {
+            throw new ArgumentException(
+                $"The transaction is on '{connection.DataSource}', and the tasks are in '{_store.FileName}'. Tasks and data must be in "
+                + "one file to be committed together.", nameof(transaction));
+        }
+
+        return connection;
+    }
+
+    /// <summary>All of it or nothing, within the caller's transaction, which stays usable either way.</summary>
+    private async ValueTask RunInAsync(
+        SqliteConnection connection, Action<SqliteDatabase> work, CancellationToken cancellationToken)
+    {
+        using var database = SqliteDatabase.Borrow(connection.Handle!, _store.Name);
+        _store.CheckVersion(database);
+        _store.CheckDurability(database);
+        for (var patience = new BusyPatience(_options, new Random()); ; await patience.WaitAsync(cancellationToken).ConfigureAwait(false))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            database.Execute("savepoint errand");
+            try
+            {
+                work(database);
+                database.Execute("release errand");
+                break;
+            }
+            catch (BackendBusyException e) when (patience.IsLeft && !SqliteErrors.IsStaleSnapshot(e))
+            {
+                // A transaction that was begun as a reader, and another writes at this moment.
+                database.Execute("rollback to errand; release errand");
+            }
+            catch
+            {
+                if (database.IsInTransaction) // A full disk, for one, has rolled everything back.
+                {
+                    database.Execute("rollback to errand; release errand");
+                }
+
+                throw;
+            }
+        }
+
+        _inbox.TryAdd(new PollNote(this)); // The commit comes soon: look for it, quickly at first.
+    }
+
+    /// <summary>Succeeds when that many ids are kept ready; the turn takes them before it begins.</summary>
+    private sealed class SpareIdsOperation(int needed) : Operation<bool>
+    {
+        internal override TurnPart Part => TurnPart.Enqueue;
+
+        internal override int SpareIds => Math.Max(needed, TaskIds.BlockSize);
+
+        internal override void Run() => Result = true;
+    }
+
+    private sealed class HoldsOperation(SqliteBackend backend, TaskLease lease) : Operation<bool>
+    {
+        internal override TurnPart Part => TurnPart.Read;
+
+        internal override void Run()
+        {
+            Result = backend.Database.Statement(HoldsSql).With(lease.Id).With(lease.Owner).With(lease.Epoch).Scalar() is not null;
+            backend._waitersMayBeDone |= !Result; // Another connection has settled it: who waits for it here may be told.
+        }
+    }
+}
