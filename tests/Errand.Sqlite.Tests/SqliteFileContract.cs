@@ -1,9 +1,11 @@
+using System.Data.Common;
 using Errand.Contract;
 using Errand.TestKit;
+using Microsoft.Data.Sqlite;
 
 namespace Errand.Sqlite.Tests;
 
-public abstract class SqliteFileContract(Durability durability) : BackendContract
+public abstract class SqliteFileContract(Durability durability) : SharedStoreContract
 {
     private readonly TemporaryFolder _folder = new();
 
@@ -12,6 +14,13 @@ public abstract class SqliteFileContract(Durability durability) : BackendContrac
         {
             TimeProvider = clock, Retention = retention ?? Defaults.Retention, Durability = durability,
         });
+
+    protected override async Task<DbConnection> ConnectAsync(IBackend backend)
+    {
+        var connection = new SqliteConnection($"Data Source={((SqliteBackend)backend).Path};Pooling=False");
+        await connection.OpenAsync(Token);
+        return connection;
+    }
 
     protected override void CleanUp() => _folder.Dispose();
 }
