@@ -130,6 +130,18 @@ public sealed class CheckerTests
     public void A_result_of_another_start_is_an_effect_not_once() =>
         Assert.Equal(1, Checked(Right(), Done with { Result = 1 }).EffectsNotOnce);
 
+    [Theory]
+    [InlineData(1, 0, 1)]
+    [InlineData(1, 1, 0)]
+    [InlineData(1, 2, 1)]
+    [InlineData(0, 1, 1)]
+    public void A_row_that_is_missing_or_there_too_often_is_an_effect_not_once(long promised, int rows, int notOnce)
+    {
+        var history = Right();
+        history[0] = history[0] with { Value = promised };
+        Assert.Equal(notOnce, Checked(history, Done with { Effects = rows }).EffectsNotOnce);
+    }
+
     [Fact]
     public void A_start_before_its_time_is_early()
     {

@@ -1,7 +1,7 @@
 namespace Errand.Torture;
 
 /// <summary>A task as the drained database has it.</summary>
-internal sealed record Final(long Id, int State, long Epoch, int Attempt, long? Result);
+internal sealed record Final(long Id, int State, long Epoch, int Attempt, long? Result, int Effects = 0);
 
 /// <summary>What is wrong with a history, each a count and its first examples. Pure: it is given everything.</summary>
 internal sealed class Checker
@@ -21,7 +21,7 @@ internal sealed class Checker
 
     internal int StaleWrites { get; private set; }
 
-    /// <summary>Tasks whose effect, the result that they store in the transaction that ends them, is not there exactly once.</summary>
+    /// <summary>Tasks whose effects, written in the transaction that ends them, are not there exactly once: their result, and their row.</summary>
     internal int EffectsNotOnce { get; private set; }
 
     internal int Untruthful { get; private set; }
@@ -149,7 +149,8 @@ internal sealed class Checker
         }
 
         var told = events.Where(one => one.Kind == EventKind.Settled && one.Value == 1).ToList();
-        if (told.Count > 1 || (final is { State: 20 } && final.Result != final.Epoch))
+        var effects = final is { State: 20 } && events.Any(one => one.Kind == EventKind.Enqueue && one.Value == 1) ? 1 : 0;
+        if (told.Count > 1 || (final is { State: 20 } && final.Result != final.Epoch) || (final?.Effects ?? effects) != effects)
         {
             EffectsNotOnce++;
             Say($"effect: task {id} succeeded {told.Count} times; the database has {final}");

@@ -19,7 +19,7 @@ internal sealed record Event(string Process, long Ticks, EventKind Kind, long Id
 
 internal enum EventKind
 {
-    /// <summary>An enqueue is about to be tried.</summary>
+    /// <summary>An enqueue is about to be tried. Value: the rows that the task writes when it succeeds.</summary>
     Enqueue,
 
     /// <summary>It was acknowledged. Value: the most attempts that the task may have.</summary>

@@ -33,7 +33,7 @@ internal sealed class MemoryStage : IStage
         for (var i = 1; i <= 2; i++)
         {
             var (name, own) = (History.Name("producer", i), new Random(random.Next()));
-            players.Add(Task.Run(() => Roles.ProduceAsync(_backend, _history.As(name), own, stop.Token, _ids.Add)));
+            players.Add(Task.Run(() => Roles.ProduceAsync(_backend, _history.As(name), own, stop.Token, withEffects: false, _ids.Add)));
         }
 
         for (var i = 1; i <= 3; i++)

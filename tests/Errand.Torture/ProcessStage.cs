@@ -196,13 +196,22 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
     {
         await using var connection = Roles.Connect(folder);
         await using var command = connection.CreateCommand();
-        command.CommandText = "select id, state, epoch, attempt, cast(cast(result as text) as integer) from finished";
+        command.CommandText =
+            """
+            create table if not exists effects (task integer, epoch integer);
+            create index by_task on effects (task);
+            select id, state, epoch, attempt, cast(cast(result as text) as integer),
+                   (select count(*) from effects where task = id and epoch = finished.epoch)
+                       + 1000 * (select count(*) from effects where task = id and epoch <> finished.epoch)
+            from   finished
+            """;
         await using var rows = await command.ExecuteReaderAsync();
         List<Final> finals = [];
         while (await rows.ReadAsync())
         {
             finals.Add(new Final(
-                rows.GetInt64(0), rows.GetInt32(1), rows.GetInt64(2), rows.GetInt32(3), rows.IsDBNull(4) ? null : rows.GetInt64(4)));
+                rows.GetInt64(0), rows.GetInt32(1), rows.GetInt64(2), rows.GetInt32(3), rows.IsDBNull(4) ? null : rows.GetInt64(4),
+                rows.GetInt32(5)));
         }
 
         return finals;

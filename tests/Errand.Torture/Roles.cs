@@ -7,7 +7,15 @@ namespace Errand.Torture;
 
 /// <summary>A task of the torture: how long it takes, and how it ends.</summary>
 [TaskName("work")]
-internal sealed record Work(int Milliseconds, int Failures, bool HeedsToken) : ITask<long>;
+internal sealed record Work(int Milliseconds, int Failures, bool HeedsToken, Effect Effect = Effect.None) : ITask<long>;
+
+/// <summary>What the handler writes to the store's own database, in the transaction that completes its task.</summary>
+internal enum Effect
+{
+    None,
+    Committed,
+    RolledBackAtFirst,
+}
 
 /// <summary>What each kind of process does until it is told to stop, or killed.</summary>
 internal static class Roles
@@ -25,7 +33,7 @@ internal static class Roles
 
     /// <summary>Enqueues, each task with an id had before; an outcome that is unknown is repeated.</summary>
     internal static async Task ProduceAsync(
-        IBackend backend, History history, Random random, CancellationToken stop, Action<long>? tried = null)
+        IBackend backend, History history, Random random, CancellationToken stop, bool withEffects = true, Action<long>? tried = null)
     {
         await using var queue = new TaskQueue(backend);
         while (!stop.IsCancellationRequested)
@@ -41,13 +49,14 @@ internal static class Roles
                     Delay = random.Next(3) == 0 ? TimeSpan.FromMilliseconds(random.Next(400)) : null,
                     Retry = new RetryPolicy { MaxAttempts = attempts, Delay = TimeSpan.FromMilliseconds(random.Next(30)) },
                 };
-                history.Note(EventKind.Enqueue, id);
+                var work = NewWork(random, withEffects);
+                history.Note(EventKind.Enqueue, id, value: work.Effect == Effect.None ? 0 : 1);
                 tried?.Invoke(id);
-                await queue.EnqueueAsync(NewWork(random), options, CancellationToken.None);
+                await queue.EnqueueAsync(work, options, CancellationToken.None);
                 history.Note(EventKind.Enqueued, id, value: attempts);
                 if (random.Next(10) == 0)
                 {
-                    await queue.EnqueueAsync(NewWork(random), options, CancellationToken.None); // The second finds the first.
+                    await queue.EnqueueAsync(work, options, CancellationToken.None); // The second finds the first.
                 }
             }
             catch (BackendException e) when (e.IsTransient)
@@ -59,21 +68,22 @@ internal static class Roles
         }
     }
 
-    private static Work NewWork(Random random)
+    private static Work NewWork(Random random, bool withEffects)
     {
+        var effect = withEffects && random.Next(4) == 0 ? (Effect)random.Next(1, 3) : Effect.None;
         var milliseconds = random.Next(40) switch { 0 => random.Next(500, 2_500), < 10 => random.Next(60), _ => random.Next(4) };
-        return new Work(milliseconds, random.Next(6) == 0 ? random.Next(1, 4) : 0, random.Next(2) == 0);
+        return new Work(milliseconds, random.Next(6) == 0 ? random.Next(1, 4) : 0, random.Next(2) == 0, effect);
     }
 
     internal static async Task WorkAsync(
-        IBackend backend, History history, CancellationToken stop, int slots = 6, Crash? crash = null,
+        IBackend backend, History history, CancellationToken stop, int slots = 6, string? folder = null, Crash? crash = null,
         Func<TimeSpan>? stall = null)
     {
         var options = new TaskWorkerOptions
         {
             Concurrency = slots, Lease = Lease, Heartbeat = Heartbeat, ShutdownGrace = TimeSpan.FromMilliseconds(200),
         };
-        await using var worker = new TaskWorker(new RecordingBackend(backend, history, crash, stall), Handlers(history), options);
+        await using var worker = new TaskWorker(new RecordingBackend(backend, history, crash, stall), Handlers(history, folder, crash), options);
         while (true)
         {
             try
@@ -91,13 +101,59 @@ internal static class Roles
         await worker.StopAsync(CancellationToken.None);
     }
 
-    private static TaskHandlers Handlers(History history) => new TaskHandlers().Add<Work, long>(async (work, context) =>
+    private static TaskHandlers Handlers(History history, string? folder, Crash? crash) =>
+        new TaskHandlers().Add<Work, long>(async (work, context) =>
+        {
+            var early = (long)(context.DueAt - TimeProvider.System.GetUtcNow()).TotalMilliseconds;
+            history.Note(EventKind.Started, context.Id, context.Epoch, early);
+            await Task.Delay(work.Milliseconds, work.HeedsToken ? context.CancellationToken : CancellationToken.None);
+            if (context.Attempt <= work.Failures)
+            {
+                throw new InvalidOperationException("as told");
+            }
+
+            if (work.Effect != Effect.None)
+            {
+                await CompleteWithEffectAsync(work, context, folder!, history, crash);
+            }
+
+            return context.Epoch;
+        });
+
+    private static async Task CompleteWithEffectAsync(Work work, TaskContext context, string folder, History history, Crash? crash)
     {
-        var early = (long)(context.DueAt - TimeProvider.System.GetUtcNow()).TotalMilliseconds;
-        history.Note(EventKind.Started, context.Id, context.Epoch, early);
-        await Task.Delay(work.Milliseconds, work.HeedsToken ? context.CancellationToken : CancellationToken.None);
-        return context.Attempt > work.Failures ? context.Epoch : throw new InvalidOperationException("as told");
-    });
+        await using var connection = Connect(folder);
+        await using var transaction = connection.BeginTransaction(); // Throws when the file stays busy: the attempt has failed.
+        await using var command = connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = "create table if not exists effects (task integer, epoch integer)";
+        await command.ExecuteNonQueryAsync();
+        command.CommandText = "insert into effects values (@task, @epoch)";
+        command.Parameters.AddWithValue("@task", context.Id);
+        command.Parameters.AddWithValue("@epoch", context.Epoch);
+        await command.ExecuteNonQueryAsync();
+        history.Note(EventKind.Settle, context.Id, context.Epoch, 1);
+        try
+        {
+            await context.CompleteInAsync(transaction, context.Epoch);
+        }
+        catch (LeaseLostException)
+        {
+            history.Note(EventKind.Fenced, context.Id, context.Epoch, 1);
+            throw;
+        }
+
+        crash?.At(CrashPoint.BeforeSettle);
+        if (work.Effect == Effect.RolledBackAtFirst && context.Attempt == work.Failures + 1)
+        {
+            await transaction.RollbackAsync();
+            throw new InvalidOperationException("as told, after all was written");
+        }
+
+        await transaction.CommitAsync();
+        crash?.At(CrashPoint.AfterSettle);
+        history.Note(EventKind.Settled, context.Id, context.Epoch, 1);
+    }
 
     /// <summary>Reads for long, and holds the file, as programs of other people do.</summary>
     internal static async Task VandalizeAsync(string folder, Random random, CancellationToken stop)
@@ -154,8 +210,8 @@ internal static class Roles
         await (args[0] switch
         {
             "producer" => ProduceAsync(backend, history, random, stopping.Token),
-            "worker" => WorkAsync(backend, history, stopping.Token, crash: crash),
-            "healer" => WorkAsync(backend, history, stopping.Token, HealerSlots),
+            "worker" => WorkAsync(backend, history, stopping.Token, folder: args[2], crash: crash),
+            "healer" => WorkAsync(backend, history, stopping.Token, HealerSlots, args[2]),
             "vandal" => VandalizeAsync(args[2], random, stopping.Token),
             _ => throw new ArgumentException($"There is no role '{args[0]}'."),
         });
