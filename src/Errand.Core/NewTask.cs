@@ -27,6 +27,9 @@ public sealed record NewTask
     /// <summary>Attempts and back-off.</summary>
     public RetryPolicy Retry { get; init; } = RetryPolicy.Default;
 
+    /// <summary>The trace context of the enqueue: W3C traceparent, and tracestate after a space; null for none.</summary>
+    public string? Trace { get; init; }
+
     /// <summary>The payload as UTF-8 JSON.</summary>
     public required ReadOnlyMemory<byte> Payload { get; init; }
 }

@@ -27,6 +27,9 @@ public sealed record ReservedTask
     /// <summary>Attempts and back-off.</summary>
     public required RetryPolicy Retry { get; init; }
 
+    /// <summary>The trace context of its enqueue: W3C traceparent, and tracestate after a space; null for none.</summary>
+    public string? Trace { get; init; }
+
     /// <summary>The payload as UTF-8 JSON.</summary>
     public required ReadOnlyMemory<byte> Payload { get; init; }
 }

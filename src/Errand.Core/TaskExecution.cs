@@ -71,16 +71,59 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
 
     private async Task RunAsync()
     {
-        var outcome = await AttemptAsync().ConfigureAwait(false);
+        var outcome = await ObserveAsync().ConfigureAwait(false);
         _slots.HandlerReturned();
         if (!await SettleAsync(outcome).ConfigureAwait(false))
         {
             Log.OutcomeDropped(_logger, _task.Lease.Id, _task.Name, _task.Attempt);
+            Count("lost");
         }
 
         _incarnation.Remove(this);
         _slots.Settled();
         _cancellation.Dispose();
+    }
+
+    /// <summary>The attempt within its span, timed.</summary>
+    private async ValueTask<AttemptOutcome> ObserveAsync()
+    {
+        if (Telemetry.Started.Enabled || Telemetry.Lag.Enabled)
+        {
+            var tags = Telemetry.TagsOf(_task.Queue, _task.Name);
+            Telemetry.Started.Add(1, tags);
+            Telemetry.Lag.Record(Math.Max(0, (_time.GetUtcNow() - _task.DueAt).TotalSeconds), tags);
+        }
+
+        using var activity = Telemetry.StartProcess(_task);
+        var startedAt = _time.GetTimestamp();
+        var outcome = await AttemptAsync().ConfigureAwait(false);
+        if (outcome.Error is { } error)
+        {
+            Telemetry.Fail(activity, error);
+        }
+
+        if (Telemetry.ProcessDuration.Enabled)
+        {
+            var tags = Telemetry.TagsOf(_task.Queue, _task.Name);
+            if (outcome.Error is { } thrown)
+            {
+                tags.Add(Telemetry.ErrorTag, thrown.GetType().FullName);
+            }
+
+            Telemetry.ProcessDuration.Record(_time.GetElapsedTime(startedAt).TotalSeconds, tags);
+        }
+
+        return outcome;
+    }
+
+    private void Count(string outcome)
+    {
+        if (Telemetry.Settled.Enabled)
+        {
+            var tags = Telemetry.TagsOf(_task.Queue, _task.Name);
+            tags.Add(Telemetry.OutcomeTag, outcome);
+            Telemetry.Settled.Add(1, tags);
+        }
     }
 
     private async ValueTask<AttemptOutcome> AttemptAsync()
@@ -200,6 +243,13 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
 
     private void Report(AttemptOutcome outcome)
     {
+        Count(outcome switch
+        {
+            AttemptOutcome.Failed { Failure.RetryAfter: null } => "failed",
+            AttemptOutcome.Failed => "retried",
+            AttemptOutcome.Released => "released",
+            _ => "succeeded",
+        });
         switch (outcome)
         {
             case AttemptOutcome.Failed { Failure.RetryAfter: { } delay } failed:

@@ -1,3 +1,4 @@
+using Errand.Diagnostics;
 using Errand.Payloads;
 
 namespace Errand;
@@ -26,7 +27,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(backend);
         options = (options ?? new TaskQueueOptions()).Validated();
-        _backend = backend;
+        _backend = MeasuredBackend.Over(backend);
         _serializer = new PayloadSerializer(options.Json, options.MaxPayloadBytes);
     }
 
@@ -149,6 +150,35 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
     }
 
     private ValueTask<IReadOnlyList<EnqueuedTask>> CommitAsync(
+        NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken) =>
+        Telemetry.IsTraced
+            ? CommitTracedAsync(tasks, options, cancellationToken)
+            : SubmitAsync(tasks, options, cancellationToken);
+
+    private async ValueTask<IReadOnlyList<EnqueuedTask>> CommitTracedAsync(
+        NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken)
+    {
+        using var activity = Telemetry.StartSend(options.Queue, tasks.Length);
+        var trace = Telemetry.CurrentTrace();
+        tasks = Array.ConvertAll(tasks, task => task with { Trace = trace });
+        try
+        {
+            var enqueued = await SubmitAsync(tasks, options, cancellationToken).ConfigureAwait(false);
+            if (enqueued.Count == 1)
+            {
+                activity?.SetTag(Telemetry.IdTag, enqueued[0].Id);
+            }
+
+            return enqueued;
+        }
+        catch (Exception e)
+        {
+            Telemetry.Fail(activity, e);
+            throw;
+        }
+    }
+
+    private ValueTask<IReadOnlyList<EnqueuedTask>> SubmitAsync(
         NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken) =>
         options.Transaction is { } transaction
             ? _backend.EnqueueInAsync(tasks, transaction, cancellationToken)

@@ -39,7 +39,7 @@ public sealed class TaskWorker : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(backend);
         ArgumentNullException.ThrowIfNull(handlers);
-        _backend = backend;
+        _backend = MeasuredBackend.Over(backend);
         _handlers = handlers.Copy();
         _options = (options ?? new TaskWorkerOptions()).Validated();
         _serializer = new PayloadSerializer(_options.Json, _options.MaxResultBytes);

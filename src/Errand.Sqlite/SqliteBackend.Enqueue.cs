@@ -23,9 +23,9 @@ public sealed partial class SqliteBackend
     // language=sqlite
     private const string InsertTaskSql = """
         insert into tasks (
-            id, state, owner, epoch, attempt, priority, due, queue, name, max_attempts, enqueued, timeout, retry, payload)
+            id, state, owner, epoch, attempt, priority, due, queue, name, max_attempts, enqueued, timeout, retry, trace, payload)
         values (
-            @id, @state, @owner, @epoch, @attempt, @priority, @due, @queue, @name, @max_attempts, @enqueued, @timeout, @retry,
+            @id, @state, @owner, @epoch, @attempt, @priority, @due, @queue, @name, @max_attempts, @enqueued, @timeout, @retry, @trace,
             @payload)
         """;
 
@@ -37,7 +37,7 @@ public sealed partial class SqliteBackend
         database.Statement(InsertTaskSql)
             .With(id).With((long)StateOf(due, now, owner)).With(owner ?? Nobody).With(start).With(start).With(task.Priority).With(due)
             .With(queue).With(name).With(task.Retry.MaxAttempts).With(now).With((long?)task.Timeout?.TotalMilliseconds)
-            .With(RetryText.Of(task.Retry)).With(task.Payload.Span)
+            .With(RetryText.Of(task.Retry)).With(task.Trace).With(task.Payload.Span)
             .Execute();
     }
 
@@ -120,6 +120,7 @@ public sealed partial class SqliteBackend
         DueAt = DateTimeOffset.FromUnixTimeMilliseconds(due),
         Timeout = task.Timeout,
         Retry = task.Retry,
+        Trace = task.Trace,
         Payload = task.Payload,
     };
 

@@ -120,7 +120,7 @@ public sealed partial class SqliteBackend
 
     // language=sqlite
     private const string SelectReadySql = """
-        select   id, name, due, epoch, attempt, max_attempts, enqueued, timeout, retry, payload
+        select   id, name, due, epoch, attempt, max_attempts, enqueued, timeout, retry, trace, payload
         from     tasks
         where    queue = @queue and state = 10
         order by priority desc, due, id
@@ -174,7 +174,8 @@ public sealed partial class SqliteBackend
         DueAt = DateTimeOffset.FromUnixTimeMilliseconds(row.Int64(2)),
         Timeout = row.IsNull(7) ? null : TimeSpan.FromMilliseconds(row.Int64(7)),
         Retry = RetryText.Read(row.IsNull(8) ? null : row.Text(8), row.Int32(5)),
-        Payload = row.Blob(9),
+        Trace = row.IsNull(9) ? null : row.Text(9),
+        Payload = row.Blob(10),
     };
 
     // language=sqlite

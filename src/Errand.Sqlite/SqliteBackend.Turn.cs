@@ -1,5 +1,6 @@
 using Errand.Sqlite.Diagnostics;
 using Errand.Sqlite.Engine;
+using Telemetry = Errand.Diagnostics.Telemetry;
 
 namespace Errand.Sqlite;
 
@@ -143,6 +144,7 @@ public sealed partial class SqliteBackend
             throw;
         }
 
+        Telemetry.TurnSize.Record(settles.Count + enqueues.Count);
         CompleteAll(settles);
         CompleteAll(enqueues);
         _undelivered.Clear();

@@ -83,6 +83,7 @@ internal sealed class WorkerIncarnation : IDisposable
         }
 
         Log.WorkerLost(_logger, Owner);
+        Telemetry.LeasesLost.Add(1);
         _ended.Set();
         CancelRunning(CancelReason.LeaseLost);
         _ = _lost.CancelAsync(); // On the pool: the worker's loop must not go on upon the heartbeat's thread.

@@ -28,6 +28,7 @@ create table tasks (
     timeout      integer,              -- ms
     parked       integer,              -- why a scheduled task waits: 1 no live worker knows its name
     retry        text,                 -- delay ms, longest delay ms, factor, jitter; null for the default policy
+    trace        text,                 -- W3C traceparent, and tracestate after a space
     payload      blob not null
 ) strict;
 create index tasks_ready on tasks (queue, priority desc, due) where state = 10;

@@ -1,0 +1,207 @@
+using System.Diagnostics;
+using System.Globalization;
+using Errand.Sqlite;
+using Errand.TestKit;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
+
+namespace Errand.Tests;
+
+/// <summary>Spans and metrics as OpenTelemetry's own SDK reads them. Each test has a queue name of its own to tell them by.</summary>
+public sealed class TelemetryTests : IAsyncDisposable
+{
+    private readonly List<Activity> _spans = [];
+    private readonly Dictionary<string, List<(IReadOnlyDictionary<string, object?> Tags, double Value)>> _points = [];
+    private readonly TracerProvider _tracer;
+    private readonly MeterProvider _meter;
+    private readonly SqliteBackend _backend = new(":memory:");
+    private readonly TaskQueue _queue;
+    private readonly string _name = $"q-{Guid.NewGuid():N}";
+
+    public TelemetryTests()
+    {
+        _tracer = Sdk.CreateTracerProviderBuilder().AddSource(ErrandTelemetry.ActivitySourceName)
+            .AddProcessor(new SimpleActivityExportProcessor(new Spans(this))).Build();
+        _meter = Sdk.CreateMeterProviderBuilder().AddMeter(ErrandTelemetry.MeterName)
+            .AddReader(new BaseExportingMetricReader(new Points(this))).Build();
+        _queue = new TaskQueue(_backend);
+    }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _queue.DisposeAsync();
+        await _backend.DisposeAsync();
+        _tracer.Dispose();
+        _meter.Dispose();
+    }
+
+    [Fact]
+    public async Task The_span_of_an_attempt_is_linked_to_that_of_its_enqueue_and_each_attempt_has_its_own()
+    {
+        ActivityTraceId caller;
+        using (var request = new Activity("request").Start())
+        {
+            request.ActivityTraceFlags = ActivityTraceFlags.Recorded;
+            request.TraceStateString = "vendor=1";
+            caller = request.TraceId;
+            await RunAsync(failures: 1);
+        }
+
+        var send = Assert.Single(Mine("send "));
+        var attempts = Mine("process ").OrderBy(span => span.StartTimeUtc).ToList();
+        Assert.Equal((ActivityKind.Producer, caller), (send.Kind, send.TraceId));
+        Assert.Equal(2, attempts.Count);
+        Assert.All(attempts, attempt =>
+        {
+            Assert.Equal(ActivityKind.Consumer, attempt.Kind);
+            Assert.NotEqual(caller, attempt.TraceId);
+            var link = Assert.Single(attempt.Links).Context;
+            Assert.Equal((caller, send.SpanId, "vendor=1"), (link.TraceId, link.SpanId, link.TraceState));
+            Assert.Equal("errand", attempt.GetTagItem("messaging.system"));
+            Assert.Equal("process", attempt.GetTagItem("messaging.operation.type"));
+            Assert.Equal(_name, attempt.GetTagItem("messaging.destination.name"));
+            Assert.Equal("measured", attempt.GetTagItem("errand.task.name"));
+            Assert.Equal(send.GetTagItem("messaging.message.id"), attempt.GetTagItem("messaging.message.id"));
+        });
+        Assert.Equal((ActivityStatusCode.Error, 1), (attempts[0].Status, attempts[0].GetTagItem("errand.task.attempt")));
+        Assert.Equal(typeof(InvalidOperationException).FullName, attempts[0].GetTagItem("error.type"));
+        Assert.Equal((ActivityStatusCode.Unset, 2), (attempts[1].Status, attempts[1].GetTagItem("errand.task.attempt")));
+    }
+
+    [Fact]
+    public async Task A_callers_trace_is_linked_even_where_nobody_listens_to_the_enqueue()
+    {
+        _tracer.Dispose();
+        long id;
+        using (var request = new Activity("request").Start())
+        {
+            id = (await _queue.EnqueueAsync(new Measured(0), new EnqueueOptions { Queue = _name }, Token)).Id;
+            var owner = await _backend.BeginWorkerAsync(new WorkerRegistration { Lease = TimeSpan.FromSeconds(30), TaskNames = ["measured"] }, Token);
+            var task = Assert.Single(await _backend.ReserveAsync(
+                new ReserveRequest { Owner = owner, MaxTasks = 1, Wait = TimeSpan.Zero, Queues = [_name] }, Token));
+            Assert.Equal((id, $"{request.Id}"), (task.Lease.Id, task.Trace));
+        }
+    }
+
+    [Fact]
+    public async Task Metrics_count_what_was_enqueued_started_and_settled_and_time_it()
+    {
+        await RunAsync(failures: 2);
+        _meter.ForceFlush();
+        Assert.Equal(1, Sum("messaging.client.sent.messages"));
+        Assert.Equal(3, Sum("messaging.client.consumed.messages"));
+        Assert.Equal(2, Sum("errand.tasks.settled", ("errand.outcome", "retried")));
+        Assert.Equal(1, Sum("errand.tasks.settled", ("errand.outcome", "succeeded")));
+        Assert.Equal(3, Sum("messaging.process.duration"));
+        Assert.Equal(2, Sum("messaging.process.duration", ("error.type", typeof(InvalidOperationException).FullName!)));
+        Assert.Equal(3, Sum("errand.queue.lag"));
+        Assert.True(Sum("messaging.client.operation.duration", ("messaging.operation.name", "enqueue"), anyQueue: true) >= 1);
+        Assert.True(Sum("errand.turn.size", anyQueue: true) >= 1);
+    }
+
+    [Fact]
+    public async Task A_lost_lease_is_counted()
+    {
+        _meter.ForceFlush();
+        var before = Sum("errand.leases.lost", anyQueue: true);
+        var logger = new RecordingLogger<TaskWorker>();
+        var options = new TaskWorkerOptions { Queues = [_name], Heartbeat = TimeSpan.FromMilliseconds(10) };
+        await using var worker = new TaskWorker(_backend, new TaskHandlers().Add<Measured, int>((_, _) => 0), options, logger);
+        await worker.StartAsync(Token);
+        var started = logger.Entries.Single(entry => entry.Id == 100).Text;
+        await _backend.EndWorkerAsync(long.Parse(started.Split(' ')[1], CultureInfo.InvariantCulture), release: true, Token);
+        await Eventually.TrueAsync(
+            () =>
+            {
+                _meter.ForceFlush();
+                return Sum("errand.leases.lost", anyQueue: true) > before;
+            },
+            "the lease was counted as lost");
+    }
+
+    private async Task RunAsync(int failures)
+    {
+        var handlers = new TaskHandlers().Add<Measured, int>(
+            (task, context) => context.Attempt > task.Failures ? 1 : throw new InvalidOperationException("as told"));
+        await using var worker = new TaskWorker(_backend, handlers, new TaskWorkerOptions { Queues = [_name] });
+        await worker.StartAsync(Token);
+        var options = new EnqueueOptions { Queue = _name, Retry = new RetryPolicy { Delay = TimeSpan.Zero } };
+        var handle = await _queue.EnqueueAsync(new Measured(failures), options, Token);
+        await handle.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await worker.StopAsync(Token);
+    }
+
+    private List<Activity> Mine(string prefix)
+    {
+        lock (_spans)
+        {
+            return _spans.FindAll(span => span.DisplayName == prefix + _name);
+        }
+    }
+
+    private double Sum(string metric, (string Key, string Value)? tag = null, bool anyQueue = false)
+    {
+        lock (_points)
+        {
+            return _points.GetValueOrDefault(metric, [])
+                .Where(point => anyQueue || _name.Equals(point.Tags.GetValueOrDefault("messaging.destination.name")))
+                .Where(point => tag is not { } wanted || wanted.Value.Equals(point.Tags.GetValueOrDefault(wanted.Key)))
+                .Sum(point => point.Value);
+        }
+    }
+
+    [TaskName("measured")]
+    public sealed record Measured(int Failures) : ITask<int>;
+
+    private sealed class Spans(TelemetryTests tests) : BaseExporter<Activity>
+    {
+        public override ExportResult Export(in Batch<Activity> batch)
+        {
+            lock (tests._spans)
+            {
+                foreach (var span in batch)
+                {
+                    tests._spans.Add(span);
+                }
+            }
+
+            return ExportResult.Success;
+        }
+    }
+
+    /// <summary>The latest points: sums by their value, histograms by their count.</summary>
+    private sealed class Points(TelemetryTests tests) : BaseExporter<Metric>
+    {
+        public override ExportResult Export(in Batch<Metric> batch)
+        {
+            lock (tests._points)
+            {
+                tests._points.Clear();
+                foreach (var metric in batch)
+                {
+                    var points = tests._points[metric.Name] = [];
+                    foreach (ref readonly var point in metric.GetMetricPoints())
+                    {
+                        var tags = new Dictionary<string, object?>();
+                        foreach (var (key, value) in point.Tags)
+                        {
+                            tags[key] = value;
+                        }
+
+                        points.Add((tags, metric.MetricType switch
+                        {
+                            MetricType.LongSum => point.GetSumLong(),
+                            MetricType.DoubleGauge => point.GetGaugeLastValueDouble(),
+                            _ => point.GetHistogramCount(),
+                        }));
+                    }
+                }
+            }
+
+            return ExportResult.Success;
+        }
+    }
+}
