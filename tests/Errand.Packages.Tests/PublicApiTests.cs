@@ -1,0 +1,27 @@
+using System.Reflection;
+using Errand.Sqlite;
+using Errand.TestKit;
+
+namespace Errand.Tests;
+
+/// <summary>The public face of each package is written down; whoever changes it changes the file with it.</summary>
+public sealed class PublicApiTests
+{
+    public static TheoryData<string> Packages => ["Errand.Core", "Errand.Sqlite"];
+
+    /// <summary>To approve a change, copy the file that the message names over the approved one.</summary>
+    [Theory]
+    [MemberData(nameof(Packages))]
+    public void The_public_face_is_the_approved_one(string package)
+    {
+        var approved = Path.Combine(RepositoryRoot.Path, "tests/Errand.Packages.Tests/Approved", package + ".txt");
+        var received = Path.Combine(AppContext.BaseDirectory, package + ".received.txt");
+        File.WriteAllText(received, PublicApi.Describe(AssemblyOf(package)));
+        Assert.True(
+            File.Exists(approved) && File.ReadAllText(approved) == File.ReadAllText(received),
+            $"The public face of {package} has changed. Compare, and if it is meant, say so in CHANGELOG.md and: cp {received} {approved}");
+    }
+
+    private static Assembly AssemblyOf(string package) =>
+        package == "Errand.Core" ? typeof(TaskQueue).Assembly : typeof(SqliteBackend).Assembly;
+}
