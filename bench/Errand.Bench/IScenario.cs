@@ -8,8 +8,8 @@ internal interface IScenario
     /// <summary>One line for the usage text.</summary>
     string Summary { get; }
 
-    /// <summary>What is measured: the head of its column, and its name in JSON.</summary>
-    string Metric => "tasksPerSecond";
+    /// <summary>What each sample holds, in this order. Spread and ratios are told of the first.</summary>
+    IReadOnlyList<Metric> Metrics => [Metric.TasksPerSecond];
 
     /// <summary>How often each case is measured when the command line does not say.</summary>
     int Rounds => 5;

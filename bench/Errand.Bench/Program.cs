@@ -3,7 +3,7 @@ using Errand.Bench;
 using Errand.Bench.Scenarios;
 using SQLitePCL;
 
-IScenario[] scenarios = [new Seed(), new Space(), new Live()];
+IScenario[] scenarios = [new Seed(), new Space(), new Limit()];
 Options options;
 try
 {
