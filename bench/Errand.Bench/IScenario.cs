@@ -14,7 +14,7 @@ internal interface IScenario
     /// <summary>How often each case is measured when the command line does not say.</summary>
     int Rounds => 5;
 
-    /// <summary>How many tasks when the command line does not say; null where the cases have their own numbers.</summary>
+    /// <summary>How many tasks by default; null where the cases have their own numbers.</summary>
     int? Tasks => null;
 
     IEnumerable<Case> Cases(int tasks);

@@ -8,8 +8,8 @@ internal sealed class OpenStore : IAsyncDisposable
 {
     internal OpenStore(Store store, string path)
     {
-        Backend = new SqliteBackend(
-            path, new SqliteBackendOptions { Durability = store == Store.Relaxed ? Durability.Relaxed : Durability.Full });
+        var durability = store == Store.Relaxed ? Durability.Relaxed : Durability.Full;
+        Backend = new SqliteBackend(path, new SqliteBackendOptions { Durability = durability });
         Queue = new TaskQueue(Backend);
     }
 
@@ -34,7 +34,7 @@ internal sealed class OpenStore : IAsyncDisposable
         }
     }
 
-    /// <summary>Has a worker with default options run all tasks, those that are there and those that come meanwhile.</summary>
+    /// <summary>Has a worker with default options run all tasks: those there are, and those that come meanwhile.</summary>
     /// <returns>How long it took, from before the worker's start until the last outcome was stored.</returns>
     internal async Task<TimeSpan> DrainAsync(int tasks, Func<Task>? meanwhile = null)
     {

@@ -16,11 +16,13 @@ internal static class Report
         var metrics = scenario.Metrics;
         string[] heads =
         [
-            "case", "store", "durability", "tasks", metrics[0].Name, "min..max", .. metrics.Skip(1).Select(metric => metric.Name),
+            "case", "store", "durability", "tasks", metrics[0].Name, "min..max",
+            .. metrics.Skip(1).Select(metric => metric.Name),
             "original", "ratio", "ratioToRaw", "ratioToNaive",
         ];
         List<string[]> lines = [heads, .. rows.Select(row => Cells(row, metrics, rows))];
-        var used = Enumerable.Range(0, heads.Length).Where(column => lines.Skip(1).Any(line => line[column] != "")).ToArray();
+        var columns = Enumerable.Range(0, heads.Length);
+        var used = columns.Where(column => lines.Skip(1).Any(line => line[column] != "")).ToArray();
         lines = lines.ConvertAll(line => Array.ConvertAll(used, column => line[column]));
 
         var widths = lines[0].Select((_, column) => lines.Max(line => line[column].Length)).ToArray();

@@ -42,7 +42,8 @@ internal static class Naive
             for (var i = 0; i < tasks; i++)
             {
                 enqueued.Wait();
-                var (id, note) = queue.Reserve() ?? throw new InvalidOperationException("Woken for a task that is not there.");
+                var (id, note) = queue.Reserve()
+                    ?? throw new InvalidOperationException("The worker was woken for a task that is not there.");
                 queue.MarkSuccess(id, tally.Run(note));
             }
         }

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Errand.Bench.Crew;
 
-/// <summary>Counts the calls that gave up on a busy file: those of callers, and those that a worker tries again and reports.</summary>
+/// <summary>Counts what gave up on a busy file: calls, and writes of a worker, which it reports and tries again.</summary>
 internal sealed class BusyCount : ILogger<TaskWorker>
 {
     private int _count; // Written by callers and by the worker's threads.

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Errand.Bench.Crew;
 
 /// <summary>
-/// The program in its other role: one of several processes on one file, callers and worker. Each line that it reads is an
-/// order, answered with a <see cref="MemberReport"/>; it leaves when its input ends, so that it never outlives who started it.
+/// The program in its other role: one of several processes on one file, callers and worker. Each line that it reads is
+/// an order, answered with a <see cref="MemberReport"/>. It leaves when its input ends, so it never outlives who started it.
 /// </summary>
 internal sealed class Member : IAsyncDisposable
 {
@@ -29,7 +29,8 @@ internal sealed class Member : IAsyncDisposable
     private Member(string durability, string path)
     {
         _store = new OpenStore(Store.All.Single(store => store.Durability == durability), path);
-        _worker = new TaskWorker(_store.Backend, new TaskHandlers().Add<Note, Receipt>((note, _) => Run(note)), logger: _busy);
+        var handlers = new TaskHandlers().Add<Note, Receipt>((note, _) => Run(note));
+        _worker = new TaskWorker(_store.Backend, handlers, logger: _busy);
     }
 
     internal static string[] Arguments(Place place, TimeSpan calling) =>
@@ -77,7 +78,8 @@ internal sealed class Member : IAsyncDisposable
     private async Task CallAsync(TimeSpan time)
     {
         var watch = Stopwatch.StartNew();
-        var waits = await Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(() => CallOneByOneAsync(watch, time))));
+        var callers = Enumerable.Range(0, Callers).Select(_ => Task.Run(() => CallOneByOneAsync(watch, time)));
+        var waits = await Task.WhenAll(callers);
         _waits = [.. waits.SelectMany(some => some).Order()];
     }
 

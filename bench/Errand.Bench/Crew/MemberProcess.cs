@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Errand.Bench.Crew;
 
-/// <summary>Another process of this program in the role of <see cref="Member"/>: gone, if need be by force, when disposed.</summary>
+/// <summary>Another process of this program, as a <see cref="Member"/>: gone, if need be by force, when disposed.</summary>
 internal sealed class MemberProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
@@ -13,10 +13,10 @@ internal sealed class MemberProcess : IAsyncDisposable
 
     internal MemberProcess(Place place, TimeSpan calling)
     {
-        var program = Environment.ProcessPath ?? throw new InvalidOperationException("This program has no path to start.");
-        var isHost = Path.GetFileNameWithoutExtension(program) == "dotnet"; // Then the program is the host's first argument.
-        string[] arguments = [.. isHost ? Environment.GetCommandLineArgs()[..1] : [], .. Member.Arguments(place, calling)];
-        _process = Process.Start(new ProcessStartInfo(program, arguments)
+        var program = Environment.ProcessPath ?? throw new InvalidOperationException("This program has no path.");
+        var isHost = Path.GetFileNameWithoutExtension(program) == "dotnet"; // Whose first argument is this program.
+        string[] self = isHost ? Environment.GetCommandLineArgs()[..1] : [];
+        _process = Process.Start(new ProcessStartInfo(program, [.. self, .. Member.Arguments(place, calling)])
         {
             RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false,
         }) ?? throw new InvalidOperationException($"'{program}' did not start.");
@@ -35,7 +35,7 @@ internal sealed class MemberProcess : IAsyncDisposable
     {
         var line = await _process.StandardOutput.ReadLineAsync().WaitAsync(Patience);
         return line is null
-            ? throw new InvalidOperationException($"A process of the crew ended early; what it said of it is above.")
+            ? throw new InvalidOperationException("A process of the crew ended early; what it said is above.")
             : JsonSerializer.Deserialize<MemberReport>(line) ?? throw new JsonException($"'{line}' is not a report.");
     }
 

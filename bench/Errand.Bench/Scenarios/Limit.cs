@@ -4,9 +4,9 @@ using Errand.Bench.Baselines;
 namespace Errand.Bench.Scenarios;
 
 /// <summary>
-/// Throughput between two marks of the same run: <c>raw</c>, the limit, and <c>naive</c>, a queue made by hand. Enqueueing is
-/// compared with <c>naive</c>, <c>live</c> with <c>live-naive</c>; <c>drain</c> with none, because <c>live-naive</c> enqueues as
-/// well and a ratio to it would flatter.
+/// Throughput between two marks of the same run: <c>raw</c>, the limit, and <c>naive</c>, a queue made by hand. Enqueueing
+/// is compared with <c>naive</c>, <c>live</c> with <c>live-naive</c>; <c>drain</c> with none, because <c>live-naive</c>
+/// enqueues as well and a ratio to it would flatter.
 /// </summary>
 internal sealed class Limit : IScenario
 {
@@ -18,7 +18,7 @@ internal sealed class Limit : IScenario
 
     public string Summary => "callers, a worker, and both together, against the raw limit and a queue made by hand";
 
-    public int Rounds => 9;
+    public int Rounds => 7;
 
     public int? Tasks => 200_000;
 

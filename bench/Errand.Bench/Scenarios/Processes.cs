@@ -4,12 +4,13 @@ using Errand.Bench.Crew;
 namespace Errand.Bench.Scenarios;
 
 /// <summary>
-/// Several processes on one file, each 16 callers and a worker with default options: what they reach together, from the first
-/// call until every task has run, and whether each gets its share.
+/// Several processes on one file, each 16 callers and a worker with default options: what they reach together, from the
+/// first call until every task has run, and whether each gets its share.
 /// </summary>
 /// <remarks>
-/// A share is what one process did, of what each would have done were all equal: the smallest is told, 1 is fair. The 99th
-/// percentile is that of the process where it is worst; the longest enqueue call and the busy errors are those of all rounds.
+/// A share is what one process did, of what each would have done were all equal: the smallest is told, 1 is fair. The
+/// 99th percentile is that of the process where it is worst. The longest enqueue call is the longest of all rounds, and the busy
+/// errors those of the round with most.
 /// </remarks>
 internal sealed class Processes : IScenario
 {
@@ -33,7 +34,8 @@ internal sealed class Processes : IScenario
         {
             foreach (var count in (int[])[1, 2, 4])
             {
-                yield return new Case($"processes-{count}", store, Tasks: null, (place, _) => MeasureAsync(place, count));
+                var name = $"processes-{count}";
+                yield return new Case(name, store, Tasks: null, (place, _) => MeasureAsync(place, count));
             }
         }
     }
@@ -70,7 +72,8 @@ internal sealed class Processes : IScenario
 
             if (left < 0 || watch.Elapsed > Patience)
             {
-                throw new InvalidOperationException(left < 0 ? $"{-left} tasks ran twice." : $"{left} tasks did not run.");
+                throw new InvalidOperationException(
+                    left < 0 ? $"{-left} tasks ran twice." : $"{left} tasks did not run.");
             }
 
             await Task.Delay(LookInterval);
