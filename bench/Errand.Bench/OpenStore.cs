@@ -34,7 +34,7 @@ internal sealed class OpenStore : IAsyncDisposable
         }
     }
 
-    /// <summary>Has a worker with default options run all tasks: those there are, and those that come meanwhile.</summary>
+    /// <summary>Has a worker with default options run all tasks, also those that come meanwhile.</summary>
     /// <returns>How long it took, from before the worker's start until the last outcome was stored.</returns>
     internal async Task<TimeSpan> DrainAsync(int tasks, Func<Task>? meanwhile = null)
     {

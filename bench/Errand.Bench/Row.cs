@@ -6,7 +6,7 @@ internal sealed record Row(Case Case, double[][] Samples)
     /// <summary>The values of one metric, by round.</summary>
     internal double[] Of(int metric) => Array.ConvertAll(Samples, sample => sample[metric]);
 
-    /// <summary>The first metric, divided by that of the case of this name on the same store: median of the rounds.</summary>
+    /// <summary>The first metric divided by that of another case on the same store: the median of the rounds.</summary>
     /// <returns>Null when there is none to compare with.</returns>
     internal double? RatioTo(string? name, IEnumerable<Row> rows) =>
         rows.FirstOrDefault(row => row.Case.Name == name && row.Case.Store == Case.Store) is { } other

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Errand.Bench.Crew;
 
-/// <summary>Counts what gave up on a busy file: calls, and writes of a worker, which it reports and tries again.</summary>
+/// <summary>Counts what gave up on a busy file: calls, and writes that a worker reports and tries again.</summary>
 internal sealed class BusyCount : ILogger<TaskWorker>
 {
     private int _count; // Written by callers and by the worker's threads.

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Errand.Bench.Crew;
 
-/// <summary>Another process of this program, as a <see cref="Member"/>: gone, if need be by force, when disposed.</summary>
+/// <summary>This program as a <see cref="Member"/>, in a process that is gone, by force if need be, when disposed.</summary>
 internal sealed class MemberProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);

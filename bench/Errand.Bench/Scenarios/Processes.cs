@@ -9,8 +9,8 @@ namespace Errand.Bench.Scenarios;
 /// </summary>
 /// <remarks>
 /// A share is what one process did, of what each would have done were all equal: the smallest is told, 1 is fair. The
-/// 99th percentile is that of the process where it is worst. The longest enqueue call is the longest of all rounds, and the busy
-/// errors those of the round with most.
+/// 99th percentile is that of the process where it is worst. The longest enqueue call is that of all
+/// rounds, and the busy errors are those of the round with most.
 /// </remarks>
 internal sealed class Processes : IScenario
 {
