@@ -4,8 +4,8 @@ using Microsoft.Data.Sqlite;
 namespace Errand.Bench.Baselines;
 
 /// <summary>
-/// A queue as one writes it by hand in an afternoon: Microsoft.Data.Sqlite, one table, one open connection behind a lock,
-/// a command and a transaction for each step. It promises far less than Errand: no lease, no fence, no retry.
+/// A queue as one writes it by hand in an afternoon: Microsoft.Data.Sqlite, one table, one connection behind a lock, a
+/// command and a transaction for each step. It promises far less than Errand: no lease, no fence, no retry.
 /// </summary>
 internal sealed class NaiveQueue : IDisposable
 {

@@ -5,7 +5,7 @@ namespace Errand.Bench.Crew;
 
 /// <summary>
 /// The program in its other role: one of several processes on one file, callers and worker. Each line that it reads is
-/// an order, answered with a <see cref="MemberReport"/>. It leaves when its input ends, and so never outlives its starter.
+/// an order, answered with a <see cref="MemberReport"/>. It leaves when its input ends, and never outlives its starter.
 /// </summary>
 internal sealed class Member : IAsyncDisposable
 {

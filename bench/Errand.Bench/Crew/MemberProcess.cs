@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Errand.Bench.Crew;
 
-/// <summary>This program as a <see cref="Member"/>, in a process that is gone, by force if need be, when disposed.</summary>
+/// <summary>This program as a <see cref="Member"/>, in a process that is gone when this is disposed.</summary>
 internal sealed class MemberProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
@@ -18,7 +18,9 @@ internal sealed class MemberProcess : IAsyncDisposable
         string[] self = isHost ? Environment.GetCommandLineArgs()[..1] : [];
         _process = Process.Start(new ProcessStartInfo(program, [.. self, .. Member.Arguments(place, calling)])
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
         }) ?? throw new InvalidOperationException($"'{program}' did not start.");
     }
 

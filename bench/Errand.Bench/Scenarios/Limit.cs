@@ -5,8 +5,8 @@ namespace Errand.Bench.Scenarios;
 
 /// <summary>
 /// Throughput between two marks of the same run: <c>raw</c>, the limit, and <c>naive</c>, a queue made by hand.
-/// Enqueueing is compared with <c>naive</c>, <c>live</c> with <c>live-naive</c>; <c>drain</c> with none, because <c>live-naive</c>
-/// enqueues as well and a ratio to it would flatter.
+/// Enqueueing is compared with <c>naive</c>, <c>live</c> with <c>live-naive</c>; <c>drain</c> with none, because
+/// <c>live-naive</c> enqueues as well and a ratio to it would flatter.
 /// </summary>
 internal sealed class Limit : IScenario
 {
