@@ -126,6 +126,7 @@ public sealed partial class SqliteBackend
         }
         catch
         {
+            _ids.ForgetBlock();
             Rollback();
             throw;
         }
