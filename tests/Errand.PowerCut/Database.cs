@@ -31,6 +31,12 @@ internal static class Database
         return ((string)Scalar(connection, "pragma integrity_check")!, Dump(connection));
     }
 
+    /// <summary>The ids in one table of a dump.</summary>
+    internal static IEnumerable<long> IdsIn(string dump, string table) =>
+        from line in dump.Split('\n')
+        where line.StartsWith(table + ":", StringComparison.Ordinal)
+        select long.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
+
     private static string Dump(SqliteConnection connection)
     {
         if (Equals(Scalar(connection, "select count(*) from sqlite_schema"), 0L))

@@ -16,7 +16,7 @@ internal sealed record CutPoint(int Asked, int Acknowledged, int AcknowledgedBef
         var now = 0L;
         var asked = 0;
         var lastId = 0L;
-        List<(int Step, long Time)> acknowledged = [(0, 0)];
+        List<(int Step, long Time)> acknowledged = [(0, long.MinValue)];
         foreach (var record in journal)
         {
             switch (record.Kind)

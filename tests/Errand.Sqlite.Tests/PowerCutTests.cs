@@ -82,7 +82,7 @@ public sealed class PowerCutTests : IDisposable
         CutFileSystem.Record(_folder.File("journal"));
         await using var script = new Script(_folder.File("tasks.db"), durability);
         await script.RunAsync();
-        return (Journal.Read(_folder.File("journal")), script.States);
+        return (CutFileSystem.EndRecord(_folder.File("journal")), script.States);
     }
 
     private async Task CheckAsync(Image image, IReadOnlyList<string> states)
@@ -113,8 +113,8 @@ public sealed class PowerCutTests : IDisposable
 
     private static async Task WorkOffAsync(string path, string found, long lastId)
     {
-        var live = IdsIn(found, "tasks").ToArray();
-        foreach (var owner in IdsIn(found, "workers"))
+        var live = Database.IdsIn(found, "tasks").ToArray();
+        foreach (var owner in Database.IdsIn(found, "workers"))
         {
             await File.WriteAllBytesAsync($"{path}-worker-{owner:x}", [], Token); // Of a process that is no more.
         }
@@ -145,11 +145,6 @@ public sealed class PowerCutTests : IDisposable
 
         Assert.Equal(live.Append(added.Id).Order(), started.Order());
     }
-
-    private static IEnumerable<long> IdsIn(string dump, string table) =>
-        from line in dump.Split('\n')
-        where line.StartsWith(table + ":", StringComparison.Ordinal)
-        select long.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
 
     private sealed record Image(
         Dictionary<string, byte[]> Files, int Seed, int Asked, int Acknowledged, int Kept, long LastId)
