@@ -40,7 +40,10 @@ public sealed class DiskFaultTests : IDisposable
         var (runs, failed) = (0, 0);
         for (var n = 1L; ; n++)
         {
-            await using var run = new FaultyRun(_folder.File($"{n}.db"), durability, () => CutFileSystem.FailNone(kind));
+            await using var run = new FaultyRun(
+                _folder.File($"{n}.db"), durability,
+                code == Full ? typeof(BackendFullException) : typeof(BackendException),
+                () => CutFileSystem.FailNone(kind));
             CutFileSystem.Record(_folder.File("journal"));
             CutFileSystem.Fail(kind, n, n + times - 1L, code);
             try
@@ -67,7 +70,7 @@ public sealed class DiskFaultTests : IDisposable
     }
 
     /// <summary>A little of everything, with each call made again until it is answered.</summary>
-    private sealed class FaultyRun(string path, Durability durability, Action mend) : IAsyncDisposable
+    private sealed class FaultyRun(string path, Durability durability, Type error, Action mend) : IAsyncDisposable
     {
         private readonly Dictionary<long, (TaskState State, int Attempts)> _expected = [];
         private readonly SqliteBackend _backend = new(path, new SqliteBackendOptions
@@ -131,6 +134,7 @@ public sealed class DiskFaultTests : IDisposable
             });
             await _backend.DisposeAsync();
             CheckFinished(path);
+            Assert.Equal("wal", FileTests.Scalar(path, "pragma journal_mode"));
             await using var next = new SqliteBackend(path);
             Assert.True(await next.NewIdAsync(Token) > _expected.Keys.Max(), "an id is given twice");
         }
@@ -166,15 +170,16 @@ public sealed class DiskFaultTests : IDisposable
                 }
                 catch (BackendException e)
                 {
-                    Assert.True(e.IsTransient, e.Message);
                     Assert.True(tries < 10, "it fails for ever");
-                    NoteFailure();
+                    NoteFailure(e);
                 }
             }
         }
 
-        private void NoteFailure()
+        private void NoteFailure(BackendException failure)
         {
+            Assert.IsAssignableFrom(error, failure);
+            Assert.True(failure.IsTransient, failure.Message);
             if (++FailuresMade >= 2)
             {
                 mend(); // A disk without room is given some.
@@ -218,8 +223,7 @@ public sealed class DiskFaultTests : IDisposable
                 }
                 catch (BackendException e)
                 {
-                    Assert.True(e.IsTransient, e.Message);
-                    NoteFailure();
+                    NoteFailure(e);
                     var ids = known.Select(task => task.Lease.Id).ToHashSet();
                     await CallAsync(() => _backend.ReconcileAsync(_owner, ids, Token).AsTask());
                 }
