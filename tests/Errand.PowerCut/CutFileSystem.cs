@@ -14,7 +14,7 @@ internal static class CutFileSystem
 
     private const string Library = "errandcut";
     private static readonly SemaphoreSlim Turn = new(1);
-    private static readonly Lazy<string> Compiled = new(Compile);
+    private static readonly Lazy<nint> Loaded = new(CompileAndLoad);
     private static readonly Lazy<bool> Installed = new(Install);
 
     /// <summary>Waits for the layer, which is there from then on.</summary>
@@ -56,18 +56,18 @@ internal static class CutFileSystem
     /// <summary>Ends this process, as kill -9 does, when it has done so many operations.</summary>
     internal static void ExitAt(long operation) => cut_exit_at(operation);
 
-    private static string Compile()
+    private static nint CompileAndLoad()
     {
         var source = Path.Combine(RepositoryRoot.Path, "tests", "Errand.PowerCut", "cutvfs.c");
-        var library = Path.Combine(Directory.CreateTempSubdirectory("errand-cut-").FullName, "errandcut.so");
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(Path.GetDirectoryName(library)!, recursive: true);
+        using var folder = new TemporaryFolder(); // Gone once it is loaded: a process that is killed leaves nothing.
+        var library = folder.File("errandcut.so");
         try
         {
             using var compiler = Process.Start(
                 "cc", ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared", "-pthread", "-o", library, source]);
             compiler.WaitForExit();
             return compiler.ExitCode == 0
-                ? library
+                ? NativeLibrary.Load(library)
                 : throw new InvalidOperationException($"cc could not compile '{source}'; it says why above.");
         }
         catch (System.ComponentModel.Win32Exception e)
@@ -79,7 +79,7 @@ internal static class CutFileSystem
     private static bool Install()
     {
         NativeLibrary.SetDllImportResolver(
-            typeof(CutFileSystem).Assembly, (name, _, _) => name == Library ? NativeLibrary.Load(Compiled.Value) : 0);
+            typeof(CutFileSystem).Assembly, (name, _, _) => name == Library ? Loaded.Value : 0);
         SQLitePCL.Batteries_V2.Init();
         var sqlite = NativeLibrary.Load("e_sqlite3", typeof(SQLitePCL.SQLite3Provider_e_sqlite3).Assembly, null);
         var find = NativeLibrary.GetExport(sqlite, "sqlite3_vfs_find");
