@@ -30,6 +30,9 @@ internal sealed class TaskIds
         _next = _end - size;
     }
 
+    /// <summary>The block was not committed: it may be another's.</summary>
+    internal void ForgetBlock() => _end = _next;
+
     /// <summary>Whether an id has been handed out by any process.</summary>
     internal static bool WasGiven(SqliteDatabase database, long id) =>
         id < database.Statement(CounterSql).Scalar().GetValueOrDefault();
