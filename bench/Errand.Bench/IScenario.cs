@@ -8,13 +8,13 @@ internal interface IScenario
     /// <summary>One line for the usage text.</summary>
     string Summary { get; }
 
-    /// <summary>What is measured: the head of its column, and its name in JSON.</summary>
-    string Metric => "tasksPerSecond";
+    /// <summary>What each sample holds, in this order. Spread and ratios are told of the first.</summary>
+    IReadOnlyList<Metric> Metrics => [Metric.TasksPerSecond];
 
     /// <summary>How often each case is measured when the command line does not say.</summary>
     int Rounds => 5;
 
-    /// <summary>How many tasks when the command line does not say; null where the cases have their own numbers.</summary>
+    /// <summary>How many tasks by default; null where the cases have their own numbers.</summary>
     int? Tasks => null;
 
     IEnumerable<Case> Cases(int tasks);

@@ -1,9 +1,19 @@
 using System.Globalization;
 using Errand.Bench;
+using Errand.Bench.Crew;
 using Errand.Bench.Scenarios;
 using SQLitePCL;
 
-IScenario[] scenarios = [new Seed(), new Space(), new Live()];
+#if DEBUG
+Console.Error.WriteLine("Figures of a debug build mean nothing: run it with -c Release.");
+return 2;
+#else
+if (args is [Member.Role, ..])
+{
+    return await Member.RunAsync(args);
+}
+
+IScenario[] scenarios = [new Seed(), new Space(), new Limit(), new Processes()];
 Options options;
 try
 {
@@ -28,3 +38,4 @@ if (options.Json is { } file)
 }
 
 return 0;
+#endif

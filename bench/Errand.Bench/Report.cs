@@ -13,15 +13,17 @@ internal static class Report
 
     internal static void Print(IScenario scenario, IReadOnlyList<Row> rows, TextWriter output)
     {
-        List<string[]> lines =
+        var metrics = scenario.Metrics;
+        string[] heads =
         [
-            ["case", "store", "durability", "tasks", scenario.Metric, "min..max", "original", "ratio"],
-            .. rows.Select(Cells),
+            "case", "store", "durability", "tasks", metrics[0].Name, "min..max",
+            .. metrics.Skip(1).Select(metric => metric.Name),
+            "original", "ratio", "ratioToRaw", "ratioToNaive",
         ];
-        if (rows.All(row => row.Case.Original is null))
-        {
-            lines = lines.ConvertAll(line => line[..^2]);
-        }
+        List<string[]> lines = [heads, .. rows.Select(row => Cells(row, metrics, rows))];
+        var columns = Enumerable.Range(0, heads.Length);
+        var used = columns.Where(column => lines.Skip(1).Any(line => line[column] != "")).ToArray();
+        lines = lines.ConvertAll(line => Array.ConvertAll(used, column => line[column]));
 
         var widths = lines[0].Select((_, column) => lines.Max(line => line[column].Length)).ToArray();
         lines.Insert(1, [.. widths.Select((width, i) => new string('-', width - 1) + (i < WordColumns ? '-' : ':'))]);
@@ -32,28 +34,54 @@ internal static class Report
         }
     }
 
-    internal static void WriteJson(IScenario scenario, IEnumerable<Row> rows, string file)
+    internal static void WriteJson(IScenario scenario, IReadOnlyList<Row> rows, string file)
     {
-        var array = new JsonArray([.. rows.Select(row => new JsonObject
+        var array = new JsonArray([.. rows.Select(row => Json(scenario, row, rows))]);
+        File.WriteAllText(file, array.ToJsonString(Indented) + "\n");
+    }
+
+    private static string[] Cells(Row row, IReadOnlyList<Metric> metrics, IReadOnlyList<Row> rows) =>
+    [
+        row.Case.Name, row.Case.Store.Kind, row.Case.Store.Durability, Number(row.Case.Tasks), Told(row, metrics, 0),
+        $"{Number(row.Of(0).Min(), metrics[0].Decimals)}..{Number(row.Of(0).Max(), metrics[0].Decimals)}",
+        .. Enumerable.Range(1, metrics.Count - 1).Select(metric => Told(row, metrics, metric)),
+        Number(row.Case.Original), Number(Summary(row, metrics, 0) / row.Case.Original, 1),
+        Number(row.RatioTo(row.Case.Raw, rows), 3), Number(row.RatioTo(row.Case.Naive, rows), 2),
+    ];
+
+    private static JsonObject Json(IScenario scenario, Row row, IReadOnlyList<Row> rows)
+    {
+        var json = new JsonObject
         {
             ["scenario"] = scenario.Name,
             ["store"] = row.Case.Store.Kind,
             ["durability"] = row.Case.Store.Durability,
             ["case"] = row.Case.Name,
             ["tasks"] = row.Case.Tasks,
-            [scenario.Metric] = Math.Round(row.Median, 1),
-        })]);
-        File.WriteAllText(file, array.ToJsonString(Indented) + "\n");
+        };
+        for (var metric = 0; metric < scenario.Metrics.Count; metric++)
+        {
+            var decimals = Math.Max(1, scenario.Metrics[metric].Decimals);
+            json[scenario.Metrics[metric].Name] = Math.Round(Summary(row, scenario.Metrics, metric), decimals);
+        }
+
+        if (row.Case is not { Raw: null, Naive: null })
+        {
+            json["ratioToRaw"] = Rounded(row.RatioTo(row.Case.Raw, rows));
+            json["ratioToNaive"] = Rounded(row.RatioTo(row.Case.Naive, rows));
+        }
+
+        return json;
     }
 
-    private static string[] Cells(Row row) =>
-    [
-        row.Case.Name, row.Case.Store.Kind, row.Case.Store.Durability, Number(row.Case.Tasks), Number(row.Median),
-        $"{Number(row.Samples.Min())}..{Number(row.Samples.Max())}",
-        row.Case.Original is { } original ? Number(original) : "",
-        row.Case.Original is { } same ? Number(row.Median / same, "0.0") : "",
-    ];
+    private static double Summary(Row row, IReadOnlyList<Metric> metrics, int metric) =>
+        metrics[metric].IsWorst ? row.Of(metric).Max() : Row.Median(row.Of(metric));
 
-    private static string Number(double number, string format = "#,0") =>
-        number.ToString(format, CultureInfo.InvariantCulture);
+    private static string Told(Row row, IReadOnlyList<Metric> metrics, int metric) =>
+        Number(Summary(row, metrics, metric), metrics[metric].Decimals);
+
+    private static string Number(double? number, int decimals = 0) =>
+        number?.ToString($"N{decimals}", CultureInfo.InvariantCulture) ?? "";
+
+    private static double? Rounded(double? ratio) => ratio is { } known ? Math.Round(known, 4) : null;
 }

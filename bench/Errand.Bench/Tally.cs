@@ -11,6 +11,17 @@ internal sealed class Tally(int tasks)
 
     internal TaskHandlers Handlers => new TaskHandlers().Add<Note, Receipt>((note, _) => Run(note));
 
+    internal Receipt Run(Note note)
+    {
+        Interlocked.Increment(ref _runs[note.Index]);
+        if (Interlocked.Increment(ref _ran) == tasks)
+        {
+            _allRan.SetResult();
+        }
+
+        return new Receipt(note.Index);
+    }
+
     internal Task AllRanAsync() => _allRan.Task.WaitAsync(Patience);
 
     internal void CheckThatEachRanOnce()
@@ -20,16 +31,5 @@ internal sealed class Tally(int tasks)
         {
             throw new InvalidOperationException($"{wrong} of {tasks} tasks did not run exactly once.");
         }
-    }
-
-    private Receipt Run(Note note)
-    {
-        Interlocked.Increment(ref _runs[note.Index]);
-        if (Interlocked.Increment(ref _ran) == tasks)
-        {
-            _allRan.SetResult();
-        }
-
-        return new Receipt(note.Index);
     }
 }

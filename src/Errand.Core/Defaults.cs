@@ -15,8 +15,11 @@ public static class Defaults
     /// <summary>The longest wait between two attempts: 1 hour.</summary>
     public static readonly TimeSpan MaxRetryDelay = TimeSpan.FromHours(1);
 
-    /// <summary>How many handlers a worker runs at once for each processor core: 4.</summary>
-    public const int ConcurrencyPerCore = 4;
+    /// <summary>
+    /// Tasks that a worker runs at once: 4 per core, and at least 32. Handlers mostly wait, and what a turn of the store can carry
+    /// is what the slots let it have.
+    /// </summary>
+    public static int Concurrency { get; } = Math.Max(32, 4 * Environment.ProcessorCount);
 
     /// <summary>How long a worker that is not heard of keeps its tasks: 30 seconds.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);

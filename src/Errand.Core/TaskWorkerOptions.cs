@@ -8,8 +8,8 @@ public sealed record TaskWorkerOptions
     /// <summary>The queues that are served, each in its turn. Default is <c>["default"]</c>; 1 to 100 names.</summary>
     public IReadOnlyList<string> Queues { get; init; } = [Defaults.Queue];
 
-    /// <summary>How many handlers run at once. Default is 4 for each processor core; 1 to 10,000.</summary>
-    public int Concurrency { get; init; } = Defaults.ConcurrencyPerCore * Environment.ProcessorCount;
+    /// <summary>How many handlers run at once. Default is 4 for each processor core, and at least 32; 1 to 10,000.</summary>
+    public int Concurrency { get; init; } = Defaults.Concurrency;
 
     /// <summary>
     /// How long this worker keeps its tasks when it is not heard of. Default is 30 seconds; 100 ms to 1 day. On one machine

@@ -155,7 +155,7 @@ public sealed partial class SqliteBackend
                 var known = tasks[i].Id ?? (_enqueued[i].Id == 0 ? null : _enqueued[i].Id);
                 if (known is { } id && Exists(backend.Database, id))
                 {
-                    _enqueued[i] = new EnqueuedTask(id, IsNew: tasks[i].Id is null);
+                    _enqueued[i] = _enqueued[i] with { Id = id }; // New if that commit was its own.
                     continue;
                 }
 

@@ -110,20 +110,28 @@ public sealed partial class SqliteBackend
     private const string WasArchivedSql = "select 1 from finished where id = @id and epoch = @epoch";
 
     /// <summary>
+    /// Whether a settlement that held in a transaction, and finds nothing to settle now, was committed after all. It was when the
+    /// task was archived by this epoch; and it was, whatever became of the task, while the owner stands: who takes a task from an
+    /// owner takes the owner away first.
+    /// </summary>
+    private bool WasCommitted(TaskLease lease) =>
+        Database.Statement(WasArchivedSql).With(lease.Id).With(lease.Epoch).Scalar() is not null
+        || Database.Statement(HasWorkerSql).With(lease.Owner).Scalar() is not null;
+
+    /// <summary>
     /// A settlement is never written twice. When it finds nothing on its second run, its first, whose commit was not seen to
-    /// succeed, may have been the one that ended the task.
+    /// succeed, may have been the one that settled the task.
     /// </summary>
     private abstract class SettleOperation(SqliteBackend backend, TaskLease lease) : Operation<bool>
     {
-        private bool _ranBefore;
+        private bool _heldBefore; // Once the lease was found lost, no later run finds otherwise.
 
         internal override TurnPart Part => TurnPart.Settle;
 
         internal override void Run()
         {
-            Result = Settle()
-                || (_ranBefore && backend.Database.Statement(WasArchivedSql).With(lease.Id).With(lease.Epoch).Scalar() is not null);
-            _ranBefore = true;
+            Result = Settle() || (_heldBefore && backend.WasCommitted(lease));
+            _heldBefore = Result;
         }
 
         protected abstract bool Settle();

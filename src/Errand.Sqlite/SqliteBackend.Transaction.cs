@@ -93,6 +93,7 @@ public sealed partial class SqliteBackend
         {
             Log.ConnectionReplaced(_logger, _store.Path, exception);
             CloseConnections();
+            DistrustLog();
         }
     }
 

@@ -48,6 +48,7 @@ public sealed partial class SqliteBackend
     private void TakeTurn()
     {
         Sort();
+        _upkeepFailed = false;
         var settles = Part(TurnPart.Settle);
         var enqueues = Part(TurnPart.Enqueue);
         RunAll(Part(TurnPart.Note));

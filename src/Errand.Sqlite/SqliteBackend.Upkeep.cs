@@ -17,9 +17,13 @@ public sealed partial class SqliteBackend
 
     private static readonly TimeSpan PruneInterval = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long the writer leaves a store alone that has just failed it, unless somebody calls.</summary>
+    private static readonly TimeSpan TroublePause = TimeSpan.FromSeconds(1);
+
     private long _lastPrune;
     private bool _pruneGoesOn;
     private bool _vacuumGoesOn;
+    private bool _upkeepFailed; // In the last turn.
 
     private static bool Passed(TimeSpan elapsed, TimeSpan interval) => elapsed >= interval;
 
@@ -28,7 +32,9 @@ public sealed partial class SqliteBackend
     {
         if (_database is null)
         {
-            return Timeout.InfiniteTimeSpan;
+            // After a failure it is opened again by itself only for who waits, and for what a sync is owed.
+            var isNeeded = _waiting.Count + _resultWaiters.Count > 0 || _unsyncedSince is not null;
+            return isNeeded ? Sleepable(TroublePause) : Timeout.InfiniteTimeSpan;
         }
 
         var wait = TimeSpan.MaxValue;
@@ -63,7 +69,8 @@ public sealed partial class SqliteBackend
             }
         }
 
-        return Sleepable(wait < TimeSpan.Zero ? TimeSpan.Zero : wait);
+        var least = _upkeepFailed ? TroublePause : TimeSpan.Zero; // What is overdue and fails is not tried in a circle.
+        return Sleepable(wait < least ? least : wait);
 
         void Until(TimeSpan interval, long since, bool applies)
         {
@@ -166,9 +173,15 @@ public sealed partial class SqliteBackend
         }
         catch (BackendException e)
         {
-            Log.UpkeepFailed(_logger, _store.Path, e);
+            NoteUpkeepFailed(e);
             AfterFailure(e);
         }
+    }
+
+    private void NoteUpkeepFailed(Exception exception)
+    {
+        _upkeepFailed = true;
+        Log.UpkeepFailed(_logger, _store.Path, exception);
     }
 
     private void EndExpiredWaits()
@@ -228,7 +241,6 @@ public sealed partial class SqliteBackend
         {
         }
 
-        internal override void Fail(Exception exception) =>
-            Log.UpkeepFailed(backend._logger, backend._store.Path, exception);
+        internal override void Fail(Exception exception) => backend.NoteUpkeepFailed(exception);
     }
 }

@@ -16,6 +16,7 @@ public sealed partial class SqliteBackend
     private long _pagesInLog;
     private long _nextLogWarning = LogWarningBytes;
     private bool _commitsAreSynced; // Whether the connection is under FULL at this moment; Relaxed only.
+    private bool _logIsDoubtful; // A sync of it may have failed; Relaxed only.
     private bool _syncOwed; // The next commit must be a synced one.
     private long? _unsyncedSince; // When the oldest commit was made that may not be on the disk; Relaxed only.
 
@@ -47,6 +48,20 @@ public sealed partial class SqliteBackend
         }
 
         _syncOwed = false;
+    }
+
+    /// <summary>
+    /// After a sync that failed, systems count as written what was not, and no later sync covers it. Under Relaxed that may be
+    /// acknowledged commits in the midst of the log, and with them all that comes after. So its pages are moved to the database,
+    /// and then one synced commit begins it anew.
+    /// </summary>
+    private void DistrustLog()
+    {
+        if (_options.Durability == Durability.Relaxed)
+        {
+            _logIsDoubtful = true;
+            _pagesInLog = _options.CheckpointPages;
+        }
     }
 
     private void NoteCommit()
@@ -84,6 +99,12 @@ public sealed partial class SqliteBackend
         }
 
         _pagesInLog = 0;
+        if (_logIsDoubtful)
+        {
+            _logIsDoubtful = false;
+            _unsyncedSince = 0; // Overdue.
+        }
+
         var bytes = LogBytes();
         if (bytes >= _nextLogWarning)
         {

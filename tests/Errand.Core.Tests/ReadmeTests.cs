@@ -19,7 +19,7 @@ public sealed class ReadmeTests
             $"| attempts | {retry.MaxAttempts} |",
             $"| back-off | {retry.Delay.TotalSeconds} s doubling to {retry.MaxDelay.TotalHours} h, ± {retry.Jitter * 100} % jitter |",
             $"| handler timeout | none; a warning when one runs past {Defaults.LongRunningWarning.TotalHours} h |",
-            $"| concurrency | {worker.Concurrency / Environment.ProcessorCount} per core |",
+            "| concurrency | 4 per core, at least 32 |",
             $"| lease, heartbeat | {worker.Lease.TotalSeconds} s, {worker.Heartbeat.TotalSeconds} s |",
             $"| shutdown grace | {worker.ShutdownGrace.TotalSeconds} s |",
             $"| payload, result | {new TaskQueueOptions().MaxPayloadBytes >> 20} MiB each |",
@@ -31,6 +31,7 @@ public sealed class ReadmeTests
         ];
 
         Assert.All(rows, row => Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"{row}"), Readme, StringComparison.Ordinal));
+        Assert.Equal(Math.Max(32, 4 * Environment.ProcessorCount), worker.Concurrency);
         Assert.Equal(2, retry.Factor);
         Assert.Equal(worker.MaxResultBytes, new TaskQueueOptions().MaxPayloadBytes);
     }

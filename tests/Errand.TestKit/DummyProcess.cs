@@ -29,6 +29,10 @@ public sealed class DummyProcess : IAsyncDisposable
     /// <summary>Starts the dummy that was built beside the running test program.</summary>
     public static DummyProcess Start(params string[] arguments) => Start(Program, asNobody: false, arguments);
 
+    /// <summary>Starts another program of ours.</summary>
+    public static DummyProcess StartProgram(string program, params string[] arguments) =>
+        Start(program, asNobody: false, arguments);
+
     /// <summary>The same as a user without rights: root may write to what is read-only.</summary>
     public static DummyProcess StartAsNobody(string program, params string[] arguments) =>
         Start(program, asNobody: true, arguments);

@@ -31,7 +31,7 @@ internal sealed class Seed : IScenario
                 "process, 4 workers of concurrency 1", 100, (open, n) => ProcessAsync(open, n, 4, oneAtATime), 2_409);
 
             Case Case(string name, int count, Func<OpenStore, int, Task<double>> measure, double original) =>
-                new(name, store, count, measure, store == Store.Memory ? original : null);
+                new(name, store, count, OpenStore.Measure(measure), store.IsMemory ? original : null);
         }
     }
 

@@ -7,7 +7,7 @@ internal sealed class Space : IScenario
 
     public string Summary => "bytes that a pending and a finished task take";
 
-    public string Metric => "bytesPerTask";
+    public IReadOnlyList<Metric> Metrics { get; } = [new("bytesPerTask")];
 
     public int Rounds => 1;
 
@@ -17,10 +17,13 @@ internal sealed class Space : IScenario
     {
         foreach (var store in (Store[])[Store.Memory, Store.Full])
         {
-            yield return new Case("pending", store, tasks, (open, n) => GrowthAsync(open, n, finish: false));
-            yield return new Case("finished", store, tasks, (open, n) => GrowthAsync(open, n, finish: true));
+            yield return new Case("pending", store, tasks, Growth(finish: false));
+            yield return new Case("finished", store, tasks, Growth(finish: true));
         }
     }
+
+    private static Func<Place, int, Task<double[]>> Growth(bool finish) =>
+        OpenStore.Measure((store, tasks) => GrowthAsync(store, tasks, finish));
 
     private static async Task<double> GrowthAsync(OpenStore store, int tasks, bool finish)
     {

@@ -18,7 +18,10 @@ internal static class SqliteErrors
         var cause = new SqliteErrorException(code, detail);
         if (code == IoErrorWrite)
         {
-            return Full(store, cause); // What a full disk looks like where a size limit applies to the process.
+            // SQLite says so of a quota and of a process's size limit as well as of a disk that fails: they look the same.
+            return new BackendFullException(
+                $"{store} could not be written: a quota or a size limit is reached, or the disk fails. Nothing was changed; work "
+                + "resumes when it can be written.", cause);
         }
 
         return (code & 0xFF) switch

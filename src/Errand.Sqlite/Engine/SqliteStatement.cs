@@ -81,7 +81,7 @@ internal sealed class SqliteStatement : IDisposable
         if (Step())
         {
             value = IsNull(0) ? null : Int64(0);
-            Reset();
+            Execute(); // A statement outside a transaction commits after its last row, and that can fail.
         }
 
         return value;

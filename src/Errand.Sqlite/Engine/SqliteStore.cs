@@ -194,7 +194,10 @@ internal sealed class SqliteStore
         }
         finally
         {
-            database.Execute("rollback");
+            if (database.IsInTransaction)
+            {
+                database.Execute("rollback");
+            }
         }
 
         if (application != ApplicationId && (application != 0 || tables > 0))

@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using Errand.Sqlite;
+
+namespace Errand.Bench;
+
+/// <summary>Errand in use: a backend and its queue.</summary>
+internal sealed class OpenStore : IAsyncDisposable
+{
+    internal OpenStore(Store store, string path)
+    {
+        var durability = store == Store.Relaxed ? Durability.Relaxed : Durability.Full;
+        Backend = new SqliteBackend(path, new SqliteBackendOptions { Durability = durability });
+        Queue = new TaskQueue(Backend);
+    }
+
+    internal SqliteBackend Backend { get; }
+
+    internal TaskQueue Queue { get; }
+
+    /// <summary>A measurement with one metric, of a store that is open before the clock runs.</summary>
+    internal static Func<Place, int, Task<double[]>> Measure(Func<OpenStore, int, Task<double>> measure) =>
+        async (place, tasks) =>
+        {
+            await using var store = new OpenStore(place.Store, place.Path);
+            await store.Queue.InitializeAsync();
+            return [await measure(store, tasks)];
+        };
+
+    internal async Task FillAsync(int tasks)
+    {
+        foreach (var chunk in Note.Some(tasks).Chunk(1_000))
+        {
+            await Queue.EnqueueManyAsync(chunk);
+        }
+    }
+
+    /// <summary>Has a worker with default options run all tasks, also those that come meanwhile.</summary>
+    /// <returns>How long it took, from before the worker's start until the last outcome was stored.</returns>
+    internal async Task<TimeSpan> DrainAsync(int tasks, Func<Task>? meanwhile = null)
+    {
+        var tally = new Tally(tasks);
+        await using var worker = new TaskWorker(Backend, tally.Handlers);
+        var watch = Stopwatch.StartNew();
+        await worker.StartAsync();
+        await (meanwhile?.Invoke() ?? Task.CompletedTask);
+        await tally.AllRanAsync();
+        await worker.StopAsync(); // Returns when the last outcome is stored.
+        var elapsed = watch.Elapsed;
+        tally.CheckThatEachRanOnce();
+        return elapsed;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Queue.DisposeAsync();
+        await Backend.DisposeAsync();
+    }
+}
