@@ -41,7 +41,9 @@ internal static class PublicApi
             { IsSealed: true } => "sealed class",
             _ => "class",
         };
-        var parents = type.GetInterfaces().Where(one => one.IsPublic && !one.Name.StartsWith("IEquatable", StringComparison.Ordinal))
+        var inherited = type.BaseType?.GetInterfaces() ?? [];
+        var parents = type.GetInterfaces().Except(inherited)
+            .Where(one => one.IsPublic && !one.Name.StartsWith("IEquatable", StringComparison.Ordinal))
             .Select(NameOf).Order(StringComparer.Ordinal).ToList();
         if (type.BaseType is { } parent && parent != typeof(object) && parent != typeof(ValueType) && parent != typeof(Enum))
         {

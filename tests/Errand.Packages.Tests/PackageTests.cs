@@ -1,0 +1,58 @@
+using System.IO.Compression;
+using System.Xml.Linq;
+using Errand.TestKit;
+
+namespace Errand.Tests;
+
+/// <summary>What is in the packages.</summary>
+public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPackages>
+{
+    public static TheoryData<string> Packages => [.. PackedPackages.Names];
+
+    public static TheoryData<string> Libraries => [.. PackedPackages.Names.Where(name => name != "Errand")];
+
+    [Theory]
+    [MemberData(nameof(Packages))]
+    public void A_package_brings_its_readme_icon_licence_and_description(string name)
+    {
+        using var package = packed.Open(name, "nupkg");
+        var nuspec = XDocument.Load(package.GetEntry($"{name}.nuspec")!.Open()).Root!.Elements().Single();
+        Assert.Equal(name, Text(nuspec, "id"));
+        Assert.Equal("MIT", Text(nuspec, "license"));
+        Assert.NotEqual("Package Description", Text(nuspec, "description"));
+        Assert.True(package.GetEntry(Text(nuspec, "readme"))!.Length > 500);
+        Assert.True(package.GetEntry(Text(nuspec, "icon"))!.Length > 500);
+    }
+
+    [Theory]
+    [MemberData(nameof(Libraries))]
+    public void A_library_brings_its_documentation_and_its_symbols_apart(string name)
+    {
+        using var package = packed.Open(name, "nupkg");
+        using var symbols = packed.Open(name, "snupkg");
+        Assert.NotNull(package.GetEntry($"lib/net10.0/{name}.dll"));
+        Assert.True(package.GetEntry($"lib/net10.0/{name}.xml")!.Length > 500);
+        Assert.Null(package.GetEntry($"lib/net10.0/{name}.pdb"));
+        Assert.NotNull(symbols.GetEntry($"lib/net10.0/{name}.pdb"));
+    }
+
+    [Theory]
+    [MemberData(nameof(Libraries))]
+    public void A_library_depends_on_what_it_uses_and_no_more(string name)
+    {
+        using var package = packed.Open(name, "nupkg");
+        var dependencies = XDocument.Load(package.GetEntry($"{name}.nuspec")!.Open()).Descendants()
+            .Where(element => element.Name.LocalName == "dependency").Select(element => element.Attribute("id")!.Value);
+        Assert.Equal(
+            name switch
+            {
+                "Errand.Core" => ["Microsoft.Extensions.Logging.Abstractions"],
+                "Errand.Sqlite" => ["Errand.Core", "Microsoft.Data.Sqlite.Core", "SQLitePCLRaw.bundle_e_sqlite3"],
+                _ => dependencies,
+            },
+            dependencies.Order(StringComparer.Ordinal));
+    }
+
+    private static string Text(XElement parent, string name) =>
+        parent.Elements().Single(element => element.Name.LocalName == name).Value;
+}

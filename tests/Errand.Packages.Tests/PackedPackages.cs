@@ -1,0 +1,36 @@
+using System.IO.Compression;
+using Errand.TestKit;
+
+namespace Errand.Tests;
+
+/// <summary>A folder with every package, packed from what these tests were built with.</summary>
+public sealed class PackedPackages : IAsyncLifetime
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public static IReadOnlyList<string> Names { get; } =
+        [.. Directory.GetDirectories(Path.Combine(RepositoryRoot.Path, "src")).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)];
+
+    public string Folder => _folder.Path;
+
+    public async ValueTask InitializeAsync()
+    {
+        foreach (var name in Names)
+        {
+            await DotNet.RunAsync(
+                RepositoryRoot.Path, "pack", Path.Combine("src", name), "-c", Configuration, "--no-build", "-o", Folder, "-v:quiet", "-nodeReuse:false");
+        }
+    }
+
+    public ZipArchive Open(string name, string kind) =>
+        ZipFile.OpenRead(Directory.GetFiles(Folder, $"{name}.*.{kind}").Single(file => char.IsDigit(Path.GetFileName(file)[name.Length + 1])));
+
+    public ValueTask DisposeAsync()
+    {
+        _folder.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static string Configuration =>
+        AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
+}
