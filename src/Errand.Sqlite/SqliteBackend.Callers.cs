@@ -1,6 +1,8 @@
+using System.Data;
 using System.Data.Common;
 using Errand.Sqlite.Engine;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Errand.Sqlite;
 
@@ -11,6 +13,27 @@ namespace Errand.Sqlite;
 public sealed partial class SqliteBackend
 {
     private readonly SpareIds _spareIds = new();
+
+    /// <summary>
+    /// Begins a writing transaction on a connection of the caller's, in a turn of the backend's own. A transaction that is begun
+    /// by the connection itself competes with the backend for the file, and under load may wait for seconds.
+    /// </summary>
+    /// <param name="connection">An open connection to the backend's file. Nobody else may use it meanwhile.</param>
+    /// <returns>The transaction, which holds the file until it is committed or rolled back.</returns>
+    /// <exception cref="ArgumentException">The connection is closed.</exception>
+    /// <exception cref="BackendBusyException">Another process holds the file.</exception>
+    /// <exception cref="InvalidOperationException">The connection has a transaction already; or this is <c>:memory:</c>.</exception>
+    public Task<SqliteTransaction> BeginTransactionAsync(SqliteConnection connection)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        if (connection.State != ConnectionState.Open)
+        {
+            throw new ArgumentException("The connection is not open.", nameof(connection));
+        }
+
+        // Without a token: a wait that is given up would leave a transaction open that nobody knows of.
+        return _store.IsMemory ? throw InMemory() : SubmitAsync(new BeginOperation(this, connection), CancellationToken.None);
+    }
 
     /// <inheritdoc/>
     /// <remarks>Takes a <see cref="SqliteTransaction"/>, as ADO.NET and Entity Framework Core give it.</remarks>
@@ -84,9 +107,7 @@ public sealed partial class SqliteBackend
         ObjectDisposedException.ThrowIf(_disposal is not null, this);
         if (_store.IsMemory)
         {
-            throw new InvalidOperationException(
-                "A database in memory belongs to its backend's own connection, so no other transaction can hold its tasks. Give "
-                + "the backend a file, or enqueue without a transaction.");
+            throw InMemory();
         }
 
         if (transaction is not SqliteTransaction sqlite)
@@ -112,6 +133,10 @@ public sealed partial class SqliteBackend
 
         return connection;
     }
+
+    private static InvalidOperationException InMemory() => new(
+        "A database in memory belongs to its backend's own connection, so no other transaction can hold its tasks. Give the backend a "
+        + "file, or enqueue without a transaction.");
 
     /// <summary>All of it or nothing, within the caller's transaction, which stays usable either way.</summary>
     private async ValueTask RunInAsync(
@@ -157,6 +182,51 @@ public sealed partial class SqliteBackend
         internal override int SpareIds => Math.Max(needed, TaskIds.BlockSize);
 
         internal override void Run() => Result = true;
+    }
+
+    private sealed class BeginOperation(SqliteBackend backend, SqliteConnection connection) : Operation<SqliteTransaction>
+    {
+        private InvalidOperationException? _misuse;
+
+        internal override TurnPart Part => TurnPart.Read;
+
+        internal override void Run()
+        {
+            var timeout = connection.DefaultTimeout;
+            connection.DefaultTimeout = 1; // Only another process can be in the way, and the writer must not stand still for long.
+            try
+            {
+                Result = connection.BeginTransaction();
+            }
+            catch (SqliteException e) when (e.SqliteErrorCode is raw.SQLITE_BUSY)
+            {
+                throw new BackendBusyException($"{backend._store.Name} is held by another process. Try again.", e);
+            }
+            catch (SqliteException e)
+            {
+                throw new BackendException($"{backend._store.Name}: no transaction could be begun: {e.Message}", false, e);
+            }
+            catch (InvalidOperationException e)
+            {
+                _misuse = e; // It has one already.
+            }
+            finally
+            {
+                connection.DefaultTimeout = timeout;
+            }
+        }
+
+        internal override void Complete()
+        {
+            if (_misuse is null)
+            {
+                base.Complete();
+            }
+            else
+            {
+                Fail(_misuse);
+            }
+        }
     }
 
     private sealed class HoldsOperation(SqliteBackend backend, TaskLease lease) : Operation<bool>

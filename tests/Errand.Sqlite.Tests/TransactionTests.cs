@@ -118,6 +118,41 @@ public sealed class TransactionTests : IDisposable
     }
 
     [Fact]
+    public async Task A_transaction_can_be_begun_in_a_turn_of_the_backends_own()
+    {
+        await using var backend = new SqliteBackend(Path);
+        await using var queue = new TaskQueue(backend);
+        await queue.InitializeAsync(Token);
+        using var connection = Connect();
+        await using (var transaction = await backend.BeginTransactionAsync(connection))
+        {
+            await queue.EnqueueAsync(new Note(1), In(transaction), Token);
+            await Assert.ThrowsAsync<InvalidOperationException>(() => backend.BeginTransactionAsync(connection));
+            await transaction.CommitAsync(Token);
+        }
+
+        Assert.Equal(1, Scalar(connection, "select count(*) from tasks"));
+        connection.Close();
+        await Assert.ThrowsAsync<ArgumentException>(() => backend.BeginTransactionAsync(connection));
+    }
+
+    [Fact]
+    public async Task A_transaction_that_another_process_keeps_from_beginning_is_refused_and_the_backend_goes_on()
+    {
+        await using var backend = new SqliteBackend(Path);
+        await using var queue = new TaskQueue(backend);
+        await queue.InitializeAsync(Token);
+        using var connection = Connect();
+        using var other = Connect();
+        using (other.BeginTransaction())
+        {
+            Assert.True((await Assert.ThrowsAsync<BackendBusyException>(() => backend.BeginTransactionAsync(connection))).IsTransient);
+        }
+
+        await queue.EnqueueAsync(new Note(1), null, Token);
+    }
+
+    [Fact]
     public async Task A_transaction_begun_as_a_reader_waits_for_the_writer_of_the_moment()
     {
         await using var backend = new SqliteBackend(Path);
