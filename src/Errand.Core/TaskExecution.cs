@@ -71,6 +71,7 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
 
     private async Task RunAsync()
     {
+        using var scope = Log.AttemptScope(_logger, _task.Lease.Id, _task.Name, _task.Queue, _task.Attempt);
         var outcome = await ObserveAsync().ConfigureAwait(false);
         _slots.HandlerReturned();
         if (!await SettleAsync(outcome).ConfigureAwait(false))

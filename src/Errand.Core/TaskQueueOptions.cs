@@ -14,6 +14,12 @@ public sealed record TaskQueueOptions
     /// </summary>
     public JsonSerializerOptions? Json { get; init; }
 
+    /// <summary>These options with what a configuration says: its words win.</summary>
+    internal TaskQueueOptions With(OptionValues values) => this with
+    {
+        MaxPayloadBytes = values.Read(nameof(MaxPayloadBytes), MaxPayloadBytes),
+    };
+
     internal TaskQueueOptions Validated()
     {
         var problems = new OptionProblems(nameof(TaskQueueOptions));

@@ -38,6 +38,17 @@ public sealed record TaskWorkerOptions
     /// <summary>The clock of timeouts and waits. Default is the system's.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
+    /// <summary>These options with what a configuration says: its words win.</summary>
+    internal TaskWorkerOptions With(OptionValues values) => this with
+    {
+        Queues = values.Read(nameof(Queues), Queues),
+        Concurrency = values.Read(nameof(Concurrency), Concurrency),
+        Lease = values.Read(nameof(Lease), Lease),
+        Heartbeat = values.Read(nameof(Heartbeat), Heartbeat),
+        ShutdownGrace = values.Read(nameof(ShutdownGrace), ShutdownGrace),
+        MaxResultBytes = values.Read(nameof(MaxResultBytes), MaxResultBytes),
+    };
+
     internal TaskWorkerOptions Validated()
     {
         var problems = new OptionProblems(nameof(TaskWorkerOptions));

@@ -20,7 +20,7 @@ namespace Errand.Sqlite;
 /// disposes it, after the queues and workers that use it.
 /// </para>
 /// </remarks>
-public sealed partial class SqliteBackend : IBackend
+public sealed partial class SqliteBackend : IBackend, IQueueInspector
 {
     private readonly SqliteStore _store;
     private readonly SqliteBackendOptions _options;

@@ -41,9 +41,25 @@ public sealed record SqliteBackendOptions
     /// <summary>Told on the writer thread what is being done; the torture program kills its process there.</summary>
     internal Action<EnginePoint>? Reached { get; init; }
 
+    /// <summary>These options with what a configuration says: its words win.</summary>
+    internal SqliteBackendOptions With(OptionValues values) => this with
+    {
+        Durability = values.Read(nameof(Durability), Durability),
+        Retention = values.Read(nameof(Retention), Retention),
+        BusyTimeout = values.Read(nameof(BusyTimeout), BusyTimeout),
+        MaxDatabaseBytes = values.Read(nameof(MaxDatabaseBytes), MaxDatabaseBytes),
+    };
+
     internal SqliteBackendOptions Validated()
     {
         var problems = new OptionProblems(nameof(SqliteBackendOptions));
+        CollectProblems(problems);
+        problems.ThrowIfAny();
+        return this;
+    }
+
+    internal void CollectProblems(OptionProblems problems)
+    {
         problems.Range(!Enum.IsDefined(Durability), nameof(Durability), Durability, "Full or Relaxed");
         problems.Range(
             Retention < TimeSpan.FromSeconds(1) || Retention > TimeSpan.FromDays(3650),
@@ -52,7 +68,5 @@ public sealed record SqliteBackendOptions
             BusyTimeout < TimeSpan.FromMilliseconds(1) || BusyTimeout > TimeSpan.FromMinutes(10),
             nameof(BusyTimeout), BusyTimeout, "1 ms to 10 minutes");
         problems.Range(MaxDatabaseBytes < 1024 * 1024, nameof(MaxDatabaseBytes), MaxDatabaseBytes, "1 MiB or more");
-        problems.ThrowIfAny();
-        return this;
     }
 }

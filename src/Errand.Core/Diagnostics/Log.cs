@@ -5,6 +5,10 @@ namespace Errand.Diagnostics;
 /// <summary>All wording of the engine's log. Ids are stable: 1xx worker, 2xx one attempt.</summary>
 internal static partial class Log
 {
+    /// <summary>What is logged within an attempt, by its handler too, carries these. Costs nothing where nobody logs.</summary>
+    internal static readonly Func<ILogger, long, string, string, int, IDisposable?> AttemptScope =
+        LoggerMessage.DefineScope<long, string, string, int>("Task {TaskId} ('{TaskName}') of queue {Queue}, attempt {Attempt}");
+
     [LoggerMessage(100, LogLevel.Information, "Worker {Owner} started: {Concurrency} handlers at once on {Queues}.")]
     internal static partial void WorkerStarted(ILogger logger, long owner, int concurrency, string queues);
 

@@ -6,7 +6,17 @@ namespace Errand.Diagnostics;
 internal sealed class QuietLogger(ILogger logger) : ILogger
 {
     public IDisposable? BeginScope<TState>(TState state)
-        where TState : notnull => null;
+        where TState : notnull
+    {
+        try
+        {
+            return logger.BeginScope(state);
+        }
+        catch (Exception)
+        {
+            return null; // There is nowhere to report that reporting failed.
+        }
+    }
 
     public bool IsEnabled(LogLevel logLevel)
     {

@@ -49,9 +49,11 @@ internal sealed class OptionProblems
     {
         if (_problems.Count > 0)
         {
-            throw new InvalidOptionsException(_options, _problems);
+            throw ToException();
         }
     }
+
+    internal InvalidOptionsException ToException() => new(_options, _problems);
 
     /// <summary>What is wrong with a name of a task or queue, or null. The value is shown only when it is short.</summary>
     internal static string? NameProblem(string? name)

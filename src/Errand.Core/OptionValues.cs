@@ -1,0 +1,108 @@
+using System.Globalization;
+
+namespace Errand;
+
+/// <summary>
+/// Options as a configuration has them, in text, read one by one over the values that stand in code. What cannot be read, and
+/// what nobody asked for, is kept as a problem. For one thread.
+/// </summary>
+public sealed class OptionValues
+{
+    private readonly string _section;
+    private readonly SortedDictionary<string, string> _values = new(StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<string> _problems = [];
+
+    /// <summary>Takes a section of a configuration.</summary>
+    /// <param name="section">Its path, for messages: <c>Errand:Worker</c>.</param>
+    /// <param name="values">Its values, by names relative to it; items of lists as <c>Queues:0</c>. Null counts as absent.</param>
+    public OptionValues(string section, IEnumerable<KeyValuePair<string, string?>> values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        _section = section;
+        foreach (var (name, value) in values)
+        {
+            if (value is not null)
+            {
+                _values[name] = value;
+            }
+        }
+    }
+
+    /// <summary>What could not be read so far, then every value that no option was read from.</summary>
+    public IReadOnlyList<string> Problems =>
+    [
+        .. _problems,
+        .. _values.Keys.Where(name => !_known.Contains(name.Split(':')[0])).Select(
+            name => $"{_section}:{name} is no option; there are {string.Join(", ", _known)}"),
+    ];
+
+    /// <summary>Reads a text.</summary>
+    /// <param name="option">The name of the option.</param>
+    /// <param name="otherwise">What it is where the configuration does not have it, or has it wrong.</param>
+    public string? Read(string option, string? otherwise) => Find(option) ?? otherwise;
+
+    /// <summary>Reads a whole number.</summary>
+    /// <inheritdoc cref="Read(string, string?)"/>
+    public int Read(string option, int otherwise) => Parse<int>(
+        option, text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
+        "a whole number") ?? otherwise;
+
+    /// <summary>Reads a large whole number.</summary>
+    /// <inheritdoc cref="Read(string, string?)"/>
+    public long? Read(string option, long? otherwise) => Parse<long>(
+        option, text => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
+        "a whole number") ?? otherwise;
+
+    /// <summary>Reads a length of time: <c>00:00:30</c>, <c>1.00:00:00</c>.</summary>
+    /// <inheritdoc cref="Read(string, string?)"/>
+    public TimeSpan Read(string option, TimeSpan otherwise) => Parse<TimeSpan>(
+        option, text => text.Contains(':') && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null,
+        "a time such as 00:00:30") ?? otherwise;
+
+    /// <summary>Reads one of the names of an enumeration.</summary>
+    /// <typeparam name="TEnum">The enumeration.</typeparam>
+    /// <inheritdoc cref="Read(string, string?)"/>
+    public TEnum Read<TEnum>(string option, TEnum otherwise)
+        where TEnum : struct, Enum => Parse<TEnum>(
+        option, text => Enum.GetNames<TEnum>().Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<TEnum>(text, true) : null,
+        string.Join(" or ", Enum.GetNames<TEnum>())) ?? otherwise;
+
+    /// <summary>Reads a list of texts, which replaces the other as a whole.</summary>
+    /// <inheritdoc cref="Read(string, string?)"/>
+    public IReadOnlyList<string> Read(string option, IReadOnlyList<string> otherwise)
+    {
+        if (Find(option) is { } text)
+        {
+            _problems.Add($"{_section}:{option} is '{text}'; allowed is a list ({_section}:{option}:0 and so on)");
+        }
+
+        var items = _values.Where(value => value.Key.StartsWith(option + ":", StringComparison.OrdinalIgnoreCase))
+            .OrderBy(value => value.Key.Length).ThenBy(value => value.Key, StringComparer.Ordinal)
+            .Select(value => value.Value).ToArray();
+        return items.Length > 0 ? items : otherwise;
+    }
+
+    private string? Find(string option)
+    {
+        _known.Add(option);
+        return _values.GetValueOrDefault(option);
+    }
+
+    private T? Parse<T>(string option, Func<string, T?> parse, string allowed)
+        where T : struct
+    {
+        if (Find(option) is not { } text)
+        {
+            return null;
+        }
+
+        var value = parse(text);
+        if (value is null)
+        {
+            _problems.Add($"{_section}:{option} is '{text}'; allowed is {allowed}");
+        }
+
+        return value;
+    }
+}

@@ -1,0 +1,69 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Errand.Hosting.Tests;
+
+/// <summary>Every attempt has a scope of its own: of the container, and of the log.</summary>
+public sealed class ScopeTests : HostTest
+{
+    private sealed class Unit : IAsyncDisposable
+    {
+        public bool IsDisposed { get; private set; }
+
+        public ValueTask DisposeAsync()
+        {
+            IsDisposed = true;
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    private sealed class UnitHandler(Unit unit, ConcurrentQueue<Unit> seen) : ITaskHandler<Ping>
+    {
+        public Task HandleAsync(Ping task, TaskContext context)
+        {
+            Assert.False(unit.IsDisposed);
+            Assert.All(seen, earlier => Assert.True(earlier.IsDisposed));
+            seen.Enqueue(unit);
+            return context.Attempt < 3 ? throw new FormatException("not yet") : Task.CompletedTask;
+        }
+    }
+
+    [Fact]
+    public async Task Each_attempt_has_a_scope_that_ends_with_it_also_when_it_fails()
+    {
+        var seen = new ConcurrentQueue<Unit>();
+        var builder = NewBuilder();
+        builder.Services.AddScoped<Unit>().AddSingleton(seen)
+            .AddErrand(errand => errand.UseSqlite(":memory:").AddHandler<UnitHandler>());
+        var host = await StartAsync(builder);
+
+        var quick = new RetryPolicy { Delay = TimeSpan.FromMilliseconds(1), MaxDelay = TimeSpan.FromMilliseconds(2) };
+        await RunAsync(host, new Ping(), new EnqueueOptions { Retry = quick });
+
+        Assert.Equal(3, seen.Distinct().Count());
+        Assert.All(seen, unit => Assert.True(unit.IsDisposed));
+    }
+
+    [Fact]
+    public async Task What_a_handler_logs_carries_its_task_and_attempt()
+    {
+        var host = await StartAsync(errand => errand.AddHandler(async (Ping task, TaskContext context, ILogger<Ping> log) =>
+        {
+            await Task.Yield();
+            log.Log(LogLevel.Information, default, "attempt here", null, (text, _) => text);
+            if (context.Attempt == 1)
+            {
+                throw new FormatException("not yet");
+            }
+        }));
+        var quick = new RetryPolicy { Delay = TimeSpan.FromMilliseconds(1) };
+        var handle = await Queue(host).EnqueueAsync(new Ping(), new EnqueueOptions { Retry = quick });
+        await handle.WaitAsync(Bound);
+
+        var scopes = Log.Entries.Where(entry => entry.Text == "attempt here").Select(entry => entry.Scope).ToArray();
+        Assert.Equal([1, 2], scopes.Select(scope => scope["Attempt"]));
+        Assert.All(scopes, scope => Assert.Equal((handle.Id, "ping", "default"), (scope["TaskId"], scope["TaskName"], scope["Queue"])));
+        Assert.Equal(handle.Id, Assert.Single(Log.Entries, entry => entry.Id == 200).Scope["TaskId"]);
+    }
+}
