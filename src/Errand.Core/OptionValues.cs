@@ -48,6 +48,11 @@ public sealed class OptionValues
         option, text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
         "a whole number") ?? otherwise;
 
+    /// <summary>Reads a yes or no.</summary>
+    /// <inheritdoc cref="Read(string, string?)"/>
+    public bool Read(string option, bool otherwise) => Parse<bool>(
+        option, text => bool.TryParse(text, out var value) ? value : null, "true or false") ?? otherwise;
+
     /// <summary>Reads a large whole number.</summary>
     /// <inheritdoc cref="Read(string, string?)"/>
     public long? Read(string option, long? otherwise) => Parse<long>(

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Errand.Sqlite.Engine;
+namespace Errand;
 
 /// <summary>A retry policy as it is stored: nothing for the default, so that most rows carry none.</summary>
 internal static class RetryText
