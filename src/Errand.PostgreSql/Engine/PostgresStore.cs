@@ -1,0 +1,308 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Npgsql;
+
+namespace Errand.PostgreSql.Engine;
+
+/// <summary>Where the tasks are, and how connections are opened: checked, created and migrated where needed.</summary>
+internal sealed partial class PostgresStore
+{
+    private const int OldestServer = 13;
+
+    private static readonly string[] Migrations = ["0001_tasks.sql"];
+
+    private readonly NpgsqlConnectionStringBuilder _connection;
+    private readonly string _application;
+    private readonly string _schema;
+    private readonly string _prefix;
+    private readonly ConcurrentDictionary<string, string> _sql = new(ReferenceEqualityComparer.Instance as IEqualityComparer<string>);
+
+    internal PostgresStore(string connectionString, PostgresBackendOptions options)
+    {
+        _connection = Parse(connectionString);
+        _application = _connection.ApplicationName ?? "errand";
+        _schema = options.Schema;
+        _prefix = $"\"{_schema}\".";
+        CommandTimeout = (int)Math.Ceiling(options.CommandTimeout.TotalSeconds);
+        Name = string.Create(
+            CultureInfo.InvariantCulture,
+            $"PostgreSQL at {_connection.Host}:{_connection.Port}, database '{_connection.Database ?? _connection.Username}', schema '{_schema}'");
+    }
+
+    /// <summary>The version of the schema that this engine writes.</summary>
+    internal static int SchemaVersion => Migrations.Length;
+
+    /// <summary>As it is named in messages: never with a user or a password.</summary>
+    internal string Name { get; }
+
+    internal string Schema => _schema;
+
+    /// <summary>What notifications are sent on.</summary>
+    internal string Channel => "errand:" + _schema;
+
+    /// <summary>In seconds.</summary>
+    internal int CommandTimeout { get; }
+
+    /// <summary>The mark of this store's own; empty until it was first opened. Written by the turn loop, read by any.</summary>
+    internal string Mark { get; private set; } = "";
+
+    /// <summary>Whether a commit waits for the disk. Written by the turn loop, read by any.</summary>
+    internal bool IsDurable { get; private set; }
+
+    [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]{0,47}$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1_000)]
+    internal static partial Regex SchemaName { get; }
+
+    /// <summary>A statement with the schema's own name in place of <c>errand</c>. The name was validated, and is quoted.</summary>
+    internal string Sql(string constant) =>
+        _sql.GetOrAdd(constant, static (sql, prefix) => sql.Replace("errand.", prefix, StringComparison.Ordinal), _prefix);
+
+    /// <summary>Opens a connection for one purpose, which the server shows as the application's name.</summary>
+    /// <exception cref="BackendException">The server cannot be reached, or refuses.</exception>
+    internal async Task<NpgsqlConnection> OpenAsync(string purpose, CancellationToken cancellationToken)
+    {
+        var connection = Create(purpose, prepared: 0);
+        try
+        {
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            return connection;
+        }
+        catch (Exception e)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            if (PostgresErrors.IsOurs(e))
+            {
+                throw PostgresErrors.From(e, Name);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>The same without the thread pool, for the heartbeat.</summary>
+    internal NpgsqlConnection Open(string purpose)
+    {
+        var connection = Create(purpose, prepared: 0);
+        try
+        {
+            connection.Open();
+            return connection;
+        }
+        catch (Exception e)
+        {
+            connection.Dispose();
+            if (PostgresErrors.IsOurs(e))
+            {
+                throw PostgresErrors.From(e, Name);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Opens the connection of the turns, and brings the schema up to date. Behind a pooler that gives a server's connection to
+    /// others between two transactions nothing may be prepared, and nothing listens.
+    /// </summary>
+    internal async Task<(NpgsqlConnection Connection, bool IsPooled)> OpenForTurnsAsync(CancellationToken cancellationToken)
+    {
+        var connection = Create("turns", prepared: 64);
+        try
+        {
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            var isPooled = await IsPooledAsync(connection, cancellationToken).ConfigureAwait(false);
+            if (isPooled)
+            {
+                await connection.DisposeAsync().ConfigureAwait(false);
+                connection = Create("turns", prepared: 0);
+                await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            await MigrateAsync(connection, cancellationToken).ConfigureAwait(false);
+            return (connection, isPooled);
+        }
+        catch (Exception e)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            if (PostgresErrors.IsOurs(e))
+            {
+                throw PostgresErrors.From(e, Name);
+            }
+
+            throw;
+        }
+    }
+
+    [System.Diagnostics.CodeAnalysis.SuppressMessage(
+        "Design", "MA0054:Embed the caught exception as innerException",
+        Justification = "The cause may repeat a part of what was given, and that may be a password.")]
+    private static NpgsqlConnectionStringBuilder Parse(string connectionString)
+    {
+        try
+        {
+            return new NpgsqlConnectionStringBuilder(connectionString);
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException)
+        {
+            throw new ArgumentException(
+                "The connection string cannot be read. It looks like Host=server;Database=app;Username=app;Password=...; see "
+                + "https://www.npgsql.org/doc/connection-string-parameters.html.", nameof(connectionString));
+        }
+    }
+
+    /// <summary>Connections are kept by who uses them, never pooled: each has one purpose for as long as its backend lives.</summary>
+    private NpgsqlConnection Create(string purpose, int prepared)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(_connection.ConnectionString)
+        {
+            Pooling = false,
+            Enlist = false,
+            Multiplexing = false,
+            ApplicationName = $"{_application} {purpose}",
+            MaxAutoPrepare = prepared,
+            AutoPrepareMinUsages = 2,
+            CommandTimeout = CommandTimeout,
+            PersistSecurityInfo = false,
+        };
+        return new NpgsqlConnection(settings.ConnectionString);
+    }
+
+    // language=postgresql
+    private const string BackendPidSql = "select pg_backend_pid()";
+
+    private static async Task<bool> IsPooledAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var command = new NpgsqlCommand(BackendPidSql, connection);
+        await using (command.ConfigureAwait(false))
+        {
+            return (int)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))! != connection.ProcessID;
+        }
+    }
+
+    // language=postgresql
+    private const string HasMetaSql = "select to_regclass(@table) is not null";
+
+    // language=postgresql
+    private const string VersionSql = """
+        select m.version, m.store || '/' || d.oid, current_setting('synchronous_commit')
+        from   errand.meta m, pg_database d
+        where  d.datname = current_database()
+        """;
+
+    // language=postgresql
+    private const string LockSql = "select pg_advisory_xact_lock(hashtextextended(@name, 0))";
+
+    // language=postgresql
+    private const string HasSchemaSql = "select to_regnamespace(@schema) is not null";
+
+    // language=postgresql
+    private const string SetVersionSql = "update errand.meta set version = @version";
+
+    private async Task MigrateAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        if (connection.PostgreSqlVersion.Major < OldestServer)
+        {
+            throw new BackendException(
+                $"{Name} is version {connection.PostgreSqlVersion}; Errand needs {OldestServer} or later.");
+        }
+
+        if (await ReadVersionAsync(connection, cancellationToken).ConfigureAwait(false) == SchemaVersion)
+        {
+            return;
+        }
+
+        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        await using (transaction.ConfigureAwait(false))
+        {
+            await RunAsync(LockSql, "name", Channel).ConfigureAwait(false);
+
+            // Again, now that nobody else can: another process may have been first.
+            var version = await ReadVersionAsync(connection, cancellationToken).ConfigureAwait(false);
+            if (version == 0 && !(bool)(await RunAsync(HasSchemaSql, "schema", $"\"{_schema}\"").ConfigureAwait(false))!)
+            {
+                await RunAsync($"create schema \"{_schema}\"").ConfigureAwait(false);
+            }
+
+            for (; version < SchemaVersion; version++)
+            {
+                await ApplyAsync(ReadMigration(Migrations[version])).ConfigureAwait(false);
+            }
+
+            await RunAsync(Sql(SetVersionSql), "version", SchemaVersion).ConfigureAwait(false);
+            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        await ReadVersionAsync(connection, cancellationToken).ConfigureAwait(false);
+
+        async Task ApplyAsync(string migration)
+        {
+            try
+            {
+                await RunAsync(Sql(migration)).ConfigureAwait(false);
+            }
+            catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateFunction)
+            {
+                throw new NotAnErrandDatabaseException(
+                    $"{Name} holds something else: {e.MessageText}. Choose another schema (PostgresBackendOptions.Schema); it was not "
+                    + "changed.", e);
+            }
+        }
+
+        async Task<object?> RunAsync(string sql, string? parameter = null, object? value = null)
+        {
+            var command = new NpgsqlCommand(sql, connection);
+            await using (command.ConfigureAwait(false))
+            {
+                if (parameter is not null)
+                {
+                    command.Parameters.AddWithValue(parameter, value!);
+                }
+
+                return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>The version that the schema has now, 0 for none; throws when it is newer than this engine.</summary>
+    private async Task<int> ReadVersionAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var exists = new NpgsqlCommand(HasMetaSql, connection) { Parameters = { new("table", $"\"{_schema}\".meta") } };
+        await using (exists.ConfigureAwait(false))
+        {
+            if (!(bool)(await exists.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!)
+            {
+                return 0;
+            }
+        }
+
+        var command = new NpgsqlCommand(Sql(VersionSql), connection);
+        await using (command.ConfigureAwait(false))
+        {
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    throw new NotAnErrandDatabaseException($"{Name} has a table 'meta' without a row. Choose another schema.");
+                }
+
+                var version = reader.GetInt32(0);
+                Mark = reader.GetString(1);
+                IsDurable = reader.GetString(2) != "off";
+                return version <= SchemaVersion
+                    ? version
+                    : throw new SchemaTooNewException(
+                        $"{Name} has schema version {version}, but this version of Errand knows versions up to {SchemaVersion}. "
+                        + "Update the Errand packages of this program; the database was not changed.");
+            }
+        }
+    }
+
+    private static string ReadMigration(string name)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)!;
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}

@@ -1,0 +1,266 @@
+using Errand.PostgreSql.Engine;
+
+namespace Errand.PostgreSql;
+
+/// <summary>Enqueue: a new task is inserted as pending or scheduled, or handed to a worker that waits for it.</summary>
+public sealed partial class PostgresBackend
+{
+    private readonly List<NewRow> _newRows = []; // Of this turn: tasks that cannot exist yet.
+    private readonly List<NewRow> _knownRows = []; // Of this turn: tasks that may exist already.
+    private readonly HashSet<long> _inserted = []; // Of those, the ones that did not exist: each is told so once.
+
+    /// <inheritdoc/>
+    public async ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new NewIdOperation(), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
+        IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tasks);
+        ArgumentOutOfRangeException.ThrowIfZero(tasks.Count, nameof(tasks));
+        return await SubmitAsync(new EnqueueOperation(this, tasks), cancellationToken).ConfigureAwait(false);
+    }
+
+    // Tasks whose ids were taken for them and never used. language=postgresql
+    private const string InsertTasksSql = """
+        with clock as materialized (
+            select errand.now_ms(@now) as now
+        ),
+        inserted as (
+            insert into errand.tasks (
+                id, owner, epoch, due, enqueued, turn, timeout, attempt, rank, queue, name, max_attempts, state, retry, trace, payload)
+            select id, owner, sign(owner)::int, due, now, @turn, timeout, sign(owner)::int, ~priority, queue, name, max_attempts,
+                   case when owner <> 0 then 12 when due <= now then 10 else 11 end, retry, trace, payload
+            from   clock,
+                   unnest(@ids, @owners, @delays, @dues, @timeouts, @priorities, @queues, @names, @max_attempts, @retries, @traces,
+                       @payloads)
+                       as new (id, owner, delay, due_at, timeout, priority, queue, name, max_attempts, retry, trace, payload),
+                   lateral (select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end as due) as d
+            returning due, state
+        )
+        select now, (select min(due) from inserted where state = 11)
+        from   clock
+        """;
+
+    // Tasks that may be there already: live, finished, or by a turn of this one whose answer was lost. language=postgresql
+    private const string InsertKnownTasksSql = """
+        with clock as materialized (
+            select errand.now_ms(@now) as now
+        )
+        insert into errand.tasks (
+            id, owner, epoch, due, enqueued, turn, timeout, attempt, rank, queue, name, max_attempts, state, retry, trace, payload)
+        select id, 0, 0, due, now, 0, timeout, 0, ~priority, queue, name, max_attempts,
+               case when due <= now then 10 else 11 end, retry, trace, payload
+        from   clock,
+               unnest(@ids, @delays, @dues, @timeouts, @priorities, @queues, @names, @max_attempts, @retries, @traces, @payloads)
+                   as new (id, delay, due_at, timeout, priority, queue, name, max_attempts, retry, trace, payload),
+               lateral (select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end as due) as d
+        where  not exists (select from errand.finished f where f.id = new.id)
+        order by id
+        on conflict (id) do nothing
+        returning id, state, due
+        """;
+
+    private void Insert(TurnBatch batch)
+    {
+        if (_newRows.Count > 0)
+        {
+            batch.Add(InsertTasksSql, row =>
+            {
+                NoteServerTime(row.GetInt64(0));
+                NoteHandedOff(row.GetInt64(0));
+                if (!row.IsDBNull(1))
+                {
+                    NoteScheduled(row.GetInt64(1));
+                }
+            });
+            WithRows(batch.With("now", TestNow).With("turn", _turn), _newRows)
+                .With("owners", _newRows.ConvertAll(row => row.Owner).ToArray());
+        }
+
+        if (_pendingInTurn)
+        {
+            NoteReady();
+        }
+
+        if (_knownRows.Count > 0)
+        {
+            AddKnown(batch, _knownRows, row =>
+            {
+                _inserted.Add(row.GetInt64(0));
+                if (row.GetInt16(1) == (int)TaskState.Scheduled)
+                {
+                    NoteScheduled(row.GetInt64(2));
+                }
+            });
+            _floorVersion++;
+            NoteReady();
+        }
+    }
+
+    private TurnBatch AddKnown(TurnBatch batch, List<NewRow> rows, Action<Npgsql.NpgsqlDataReader> read) =>
+        WithRows(batch.Add(InsertKnownTasksSql, read).With("now", TestNow), rows);
+
+    private TurnBatch WithRows(TurnBatch batch, List<NewRow> rows) => batch
+        .With("ids", rows.ConvertAll(row => row.Id).ToArray())
+        .With("delays", rows.ConvertAll(row => (long?)Milliseconds(row.Task.Delay)).ToArray())
+        .With("dues", rows.ConvertAll(row => row.Task.DueAt?.ToUnixTimeMilliseconds()).ToArray())
+        .With("timeouts", rows.ConvertAll(row => (long?)row.Task.Timeout?.TotalMilliseconds).ToArray())
+        .With("priorities", rows.ConvertAll(row => row.Task.Priority).ToArray())
+        .With("queues", rows.ConvertAll(row => _names.IdOf(row.Task.Queue)).ToArray())
+        .With("names", rows.ConvertAll(row => _names.IdOf(row.Task.Name)).ToArray())
+        .With("max_attempts", rows.ConvertAll(row => row.Task.Retry.MaxAttempts).ToArray())
+        .With("retries", rows.ConvertAll(row => RetryText.Of(row.Task.Retry)).ToArray())
+        .With("traces", rows.ConvertAll(row => row.Task.Trace).ToArray())
+        .With("payloads", rows.ConvertAll(row => row.Task.Payload.ToArray()).ToArray());
+
+    private static long? Milliseconds(TimeSpan? time) => time is { } given ? (long)Math.Ceiling(given.TotalMilliseconds) : null;
+
+    /// <summary>
+    /// The worker that a new task can be handed to as it is inserted: one that waits on the queue, knows the name and has room, and
+    /// only while it has seen everything that is known to be ready.
+    /// </summary>
+    private ReserveOperation? TakerOf(NewTask task)
+    {
+        if (task.DueAt is not null || task.Delay > TimeSpan.Zero)
+        {
+            return null; // The server's clock decides.
+        }
+
+        foreach (var waiting in _waiting)
+        {
+            if (waiting.Takes(task) && waiting.Room() > 0)
+            {
+                return waiting.SeenVersion == _readyVersion ? waiting : null;
+            }
+        }
+
+        return null;
+    }
+
+    private void AddNew(NewTask task, long id)
+    {
+        var taker = TakerOf(task);
+        _newRows.Add(new NewRow(task, id, taker?.Owner ?? Nobody));
+        if (taker is not null)
+        {
+            taker.HandedOff.Add((task, id));
+            return;
+        }
+
+        _pendingInTurn |= task.DueAt is not null || !(task.Delay > TimeSpan.Zero);
+        _wakeOwed = true;
+        ForgetFloorsAbove(task);
+    }
+
+    /// <summary>Tasks that were handed off are due, and enqueued, at the server's time of the insert.</summary>
+    private void NoteHandedOff(long now)
+    {
+        foreach (var waiting in _waiting)
+        {
+            foreach (var (task, id) in waiting.HandedOff)
+            {
+                waiting.Reserved.Add((~task.Priority, HandOff(task, id, waiting.Owner, now)));
+            }
+
+            waiting.HandedOff.Clear();
+        }
+    }
+
+    private static ReservedTask HandOff(NewTask task, long id, long owner, long now) => new()
+    {
+        Lease = new TaskLease(id, owner, 1),
+        Name = task.Name,
+        Queue = task.Queue,
+        Attempt = 1,
+        EnqueuedAt = DateTimeOffset.FromUnixTimeMilliseconds(now),
+        DueAt = DateTimeOffset.FromUnixTimeMilliseconds(now),
+        Timeout = task.Timeout,
+        Retry = task.Retry,
+        Trace = task.Trace,
+        Payload = task.Payload,
+    };
+
+    private static ArgumentException NeverGiven(long id) =>
+        new($"The id {id} was never given out. Ids come from NewIdAsync; a key of your own belongs in the payload.");
+
+    private readonly record struct NewRow(NewTask Task, long Id, long Owner = Nobody);
+
+    private sealed class EnqueueOperation(PostgresBackend backend, IReadOnlyList<NewTask> tasks)
+        : Operation<IReadOnlyList<EnqueuedTask>>
+    {
+        private readonly long[] _givenIds = [.. tasks.Select(task => task.Id ?? 0)];
+        private ArgumentException? _misuse;
+
+        internal override TurnPart Part => TurnPart.Enqueue;
+
+        internal override int Rows => tasks.Count;
+
+        internal override int NewIds { get; } = tasks.Count(task => task.Id is null);
+
+        internal override long LargestGivenId => _givenIds.Max();
+
+        internal override IEnumerable<string> Names
+        {
+            get
+            {
+                foreach (var task in tasks)
+                {
+                    yield return task.Queue;
+                    yield return task.Name;
+                }
+            }
+        }
+
+        internal override void Run(TurnBatch batch)
+        {
+            if (_givenIds.Any(id => id >= backend._givenBelow && id != 0))
+            {
+                _misuse = NeverGiven(_givenIds.First(id => id >= backend._givenBelow));
+                return;
+            }
+
+            var next = 0;
+            foreach (var task in tasks)
+            {
+                if (task.Id is { } given)
+                {
+                    backend._knownRows.Add(new NewRow(task, given));
+                }
+                else if (MayBeDone)
+                {
+                    backend._knownRows.Add(new NewRow(task, Ids![next++]));
+                }
+                else
+                {
+                    backend.AddNew(task, Ids![next++]);
+                }
+            }
+        }
+
+        internal override void Complete()
+        {
+            if (_misuse is not null)
+            {
+                Fail(_misuse);
+                return;
+            }
+
+            var next = 0;
+            Result = [.. tasks.Select(task => task.Id is { } given
+                ? new EnqueuedTask(given, backend._inserted.Remove(given))
+                : new EnqueuedTask(Ids![next++], IsNew: true))];
+            base.Complete();
+        }
+    }
+
+    private sealed class NewIdOperation : Operation<long>
+    {
+        internal override TurnPart Part => TurnPart.Enqueue;
+
+        internal override int NewIds => 1;
+
+        internal override void Run(TurnBatch batch) => Result = Ids![0];
+    }
+}

@@ -1,0 +1,217 @@
+using Errand.PostgreSql.Engine;
+using Npgsql;
+
+namespace Errand.PostgreSql;
+
+/// <summary>
+/// Settle: every statement is fenced by id, owner and epoch, and each settles its kind of a whole turn. <c>owner + 0</c> and
+/// <c>state + 0</c> leave the planner the primary key alone: the index of running tasks would be read from end to end.
+/// </summary>
+public sealed partial class PostgresBackend
+{
+    private readonly List<MarkSuccessOperation> _successes = [];
+    private readonly List<MarkFailureOperation> _failures = [];
+    private readonly List<MarkFailureOperation> _retries = [];
+    private readonly List<SettleOperation> _releases = [];
+    private readonly HashSet<TaskLease> _settling = []; // Of this turn: a lease settles once.
+    private readonly HashSet<(long Id, long Epoch)> _settled = [];
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> MarkSuccessAsync(
+        TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new MarkSuccessOperation(this, lease, result), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> MarkFailureAsync(
+        TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(failure);
+        return await SubmitAsync(new MarkFailureOperation(this, lease, failure), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new ReleaseOperation(this, lease), cancellationToken).ConfigureAwait(false);
+
+    // language=postgresql
+    internal const string ArchiveSuccessSql = """
+        with settled as (
+            delete from errand.tasks t
+            using  unnest(@ids, @owners, @epochs, @results) as s (id, owner, epoch, result)
+            where  t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.attempt, t.rank, t.queue, t.name, s.result
+        )
+        insert into errand.finished (id, owner, epoch, due, enqueued, finished, attempt, rank, queue, name, state, result)
+        select id, owner, epoch, due, enqueued, errand.now_ms(@now), attempt, rank, queue, name, 20, result
+        from   settled
+        returning id, epoch
+        """;
+
+    // language=postgresql
+    private const string ArchiveFailureSql = """
+        with settled as (
+            delete from errand.tasks t
+            using  unnest(@ids, @owners, @epochs, @errors) as s (id, owner, epoch, error)
+            where  t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.attempt, t.rank, t.queue, t.name, s.error, t.timeout,
+                t.max_attempts, t.retry, t.payload
+        )
+        insert into errand.finished (
+            id, owner, epoch, due, enqueued, finished, attempt, rank, queue, name, state, error, timeout, max_attempts, retry, payload)
+        select id, owner, epoch, due, enqueued, errand.now_ms(@now), attempt, rank, queue, name, 21, error, timeout, max_attempts,
+               retry, payload
+        from   settled
+        returning id, epoch
+        """;
+
+    // language=postgresql
+    private const string RetrySql = """
+        with clock as materialized (
+            select errand.now_ms(@now) as now
+        )
+        update errand.tasks t
+        set    state = case when s.delay <= 0 then 10 else 11 end, owner = 0, due = now + s.delay
+        from   clock, unnest(@ids, @owners, @epochs, @delays) as s (id, owner, epoch, delay)
+        where  t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12
+        returning t.id, t.epoch, t.due
+        """;
+
+    // language=postgresql
+    private const string ReleaseSql = """
+        update errand.tasks t
+        set    state = 10, owner = 0, attempt = t.attempt - 1
+        from   unnest(@ids, @owners, @epochs) as s (id, owner, epoch)
+        where  t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12
+        returning t.id, t.epoch
+        """;
+
+    /// <summary>Adds what the operations of this turn have left: one statement for each kind that there is.</summary>
+    private void Settle(TurnBatch batch)
+    {
+        Add(ArchiveSuccessSql, _successes, NoteSettled)
+            ?.With("now", TestNow).With("results", _successes.ConvertAll(one => one.Value.ToArray()).ToArray());
+        Add(ArchiveFailureSql, _failures, NoteSettled)
+            ?.With("now", TestNow).With("errors", _failures.ConvertAll(one => one.Error).ToArray());
+        Add(RetrySql, _retries, row => { NoteSettled(row); NoteScheduled(row.GetInt64(2)); })
+            ?.With("now", TestNow).With("delays", _retries.ConvertAll(one => one.Delay).ToArray());
+        Add(ReleaseSql, _releases, NoteSettled);
+        AddDoubtful(batch, WasArchivedSql, [.. _successes, .. _failures]);
+        AddDoubtful(batch, WasGivenUpSql, [.. _retries, .. _releases]);
+        if (_releases.Count > 0 || _retries.Exists(one => one.Delay <= 0))
+        {
+            _floorVersion++;
+            NoteReady();
+        }
+
+        _wakeOwed |= _retries.Count > 0;
+
+        TurnBatch? Add<T>(string sql, List<T> operations, Action<NpgsqlDataReader> row)
+            where T : SettleOperation =>
+            operations.Count == 0 ? null : WithLeases(batch.Add(sql, row), operations.ConvertAll(one => one.Lease));
+    }
+
+    private static TurnBatch WithLeases(TurnBatch batch, List<TaskLease> leases) => batch
+        .With("ids", leases.ConvertAll(lease => lease.Id).ToArray())
+        .With("owners", leases.ConvertAll(lease => lease.Owner).ToArray())
+        .With("epochs", leases.ConvertAll(lease => lease.Epoch).ToArray());
+
+    private void NoteSettled(NpgsqlDataReader row) => _settled.Add((row.GetInt64(0), row.GetInt64(1)));
+
+    // language=postgresql
+    private const string WasArchivedSql = """
+        select f.id, f.epoch
+        from   errand.finished f
+        join   unnest(@ids, @owners, @epochs) as s (id, owner, epoch) on f.id = s.id and f.owner = s.owner and f.epoch = s.epoch
+        """;
+
+    // language=postgresql
+    private const string WasGivenUpSql = """
+        select s.id, s.epoch
+        from   unnest(@ids, @owners, @epochs) as s (id, owner, epoch)
+        where  exists (select from errand.workers w where w.id = s.owner)
+        and    not exists (select from errand.tasks t where t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12)
+        """;
+
+    /// <summary>
+    /// Whether a settlement that finds nothing to settle was committed before, by a turn whose answer was lost. It was when the
+    /// task was archived by this owner and epoch. A retry or release was, whatever became of the task, while the owner stands: who
+    /// takes a task from an owner takes the owner away first.
+    /// </summary>
+    private void AddDoubtful(TurnBatch batch, string sql, List<SettleOperation> operations)
+    {
+        var doubtful = operations.Where(one => one.MayBeDone).Select(one => one.Lease).ToList();
+        if (doubtful.Count > 0)
+        {
+            WithLeases(batch.Add(sql, NoteSettled), doubtful);
+        }
+    }
+
+    private abstract class SettleOperation(PostgresBackend backend, TaskLease lease) : Operation<bool>
+    {
+        private bool _isFirst; // Of this turn with its lease.
+
+        internal TaskLease Lease => lease;
+
+        internal override TurnPart Part => TurnPart.Settle;
+
+        internal override void Run(TurnBatch batch)
+        {
+            _isFirst = backend._settling.Add(lease);
+            if (_isFirst)
+            {
+                Join();
+            }
+        }
+
+        internal override void Complete()
+        {
+            Result = _isFirst && backend._settled.Contains((lease.Id, lease.Epoch));
+            base.Complete();
+        }
+
+        protected abstract void Join();
+    }
+
+    private sealed class MarkSuccessOperation(PostgresBackend backend, TaskLease lease, ReadOnlyMemory<byte> result)
+        : SettleOperation(backend, lease)
+    {
+        private readonly PostgresBackend _backend = backend;
+
+        internal ReadOnlyMemory<byte> Value => result;
+
+        protected override void Join()
+        {
+            _backend._successes.Add(this);
+            _backend.NoteEnded(Lease.Id);
+        }
+    }
+
+    private sealed class MarkFailureOperation(PostgresBackend backend, TaskLease lease, TaskFailure failure)
+        : SettleOperation(backend, lease)
+    {
+        private readonly PostgresBackend _backend = backend;
+
+        internal byte[] Error => System.Text.Encoding.UTF8.GetBytes(failure.Error);
+
+        internal long Delay => Milliseconds(failure.RetryAfter).GetValueOrDefault();
+
+        protected override void Join()
+        {
+            if (failure.RetryAfter is not null)
+            {
+                _backend._retries.Add(this);
+                return;
+            }
+
+            _backend._failures.Add(this);
+            _backend.NoteEnded(Lease.Id);
+        }
+    }
+
+    private sealed class ReleaseOperation(PostgresBackend backend, TaskLease lease) : SettleOperation(backend, lease)
+    {
+        private readonly PostgresBackend _backend = backend;
+
+        protected override void Join() => _backend._releases.Add(this);
+    }
+}

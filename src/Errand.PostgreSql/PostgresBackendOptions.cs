@@ -1,0 +1,82 @@
+using Errand.PostgreSql.Engine;
+
+namespace Errand.PostgreSql;
+
+/// <summary>How a <see cref="PostgresBackend"/> keeps its tasks.</summary>
+public sealed record PostgresBackendOptions
+{
+    /// <summary>
+    /// The schema that holds the tables, made at the first use where there is none. Default is <c>errand</c>; 1 to 48 letters,
+    /// digits and underscores, of which the first is no digit. Its case counts.
+    /// </summary>
+    public string Schema { get; init; } = "errand";
+
+    /// <summary>
+    /// How long succeeded, cancelled and expired tasks are kept with their results. Default is 1 day; 1 second to 3,650 days.
+    /// Failed tasks stay until they are removed.
+    /// </summary>
+    public TimeSpan Retention { get; init; } = Defaults.Retention;
+
+    /// <summary>
+    /// Whether processes tell each other of new tasks with NOTIFY. Default is true. Without it, as behind a pooler of
+    /// transactions, they find them by polling, within a second.
+    /// </summary>
+    public bool UseNotify { get; init; } = true;
+
+    /// <summary>
+    /// How long a call waits for a server that is away, as when it restarts, before it throws a transient
+    /// <see cref="BackendException"/>. Default is 5 seconds; 1 ms to 10 minutes.
+    /// </summary>
+    public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long one statement may take. Default is 30 seconds; 1 second to 10 minutes.</summary>
+    public TimeSpan CommandTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// The clock of waits and of polling. Default is the system's. Due times, leases and retention follow the server's clock alone.
+    /// </summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    /// <summary>What stands for the server's clock in tests. Null is the server's own.</summary>
+    internal TimeProvider? ServerClock { get; init; }
+
+    /// <summary>Draws worker ids and the length of waits. Used by the turn loop alone.</summary>
+    internal Random Random { get; init; } = new();
+
+    /// <summary>Drops every notification that comes; tests see that polling is enough.</summary>
+    internal bool DropNotifications { get; init; }
+
+    /// <summary>These options with what a configuration says: its words win.</summary>
+    internal PostgresBackendOptions With(OptionValues values) => this with
+    {
+        Schema = values.Read(nameof(Schema), Schema) ?? Schema,
+        Retention = values.Read(nameof(Retention), Retention),
+        UseNotify = values.Read(nameof(UseNotify), UseNotify),
+        BusyTimeout = values.Read(nameof(BusyTimeout), BusyTimeout),
+        CommandTimeout = values.Read(nameof(CommandTimeout), CommandTimeout),
+    };
+
+    internal PostgresBackendOptions Validated()
+    {
+        var problems = new OptionProblems(nameof(PostgresBackendOptions));
+        CollectProblems(problems);
+        problems.ThrowIfAny();
+        return this;
+    }
+
+    internal void CollectProblems(OptionProblems problems)
+    {
+        problems.Range(
+            Schema is null || !PostgresStore.SchemaName.IsMatch(Schema),
+            nameof(Schema), $"'{Schema}'", "1 to 48 letters, digits and underscores, of which the first is no digit");
+        problems.Range(
+            Retention < TimeSpan.FromSeconds(1) || Retention > TimeSpan.FromDays(3650),
+            nameof(Retention), Retention, "1 second to 3,650 days");
+        problems.Range(
+            BusyTimeout < TimeSpan.FromMilliseconds(1) || BusyTimeout > TimeSpan.FromMinutes(10),
+            nameof(BusyTimeout), BusyTimeout, "1 ms to 10 minutes");
+        problems.Range(
+            CommandTimeout < TimeSpan.FromSeconds(1) || CommandTimeout > TimeSpan.FromMinutes(10),
+            nameof(CommandTimeout), CommandTimeout, "1 second to 10 minutes");
+    }
+}
