@@ -1,0 +1,34 @@
+using System.Data.Common;
+using Errand.Contract;
+using Npgsql;
+
+namespace Errand.PostgreSql.Tests;
+
+/// <summary>Two backends of one test are in two databases: two schemas of one could well be committed together.</summary>
+public class PostgresContract(PostgresServer server) : SharedStoreContract
+{
+    private readonly Dictionary<IBackend, string> _connections = [];
+
+    protected override IBackend Create(TimeProvider clock, TimeSpan? retention)
+    {
+        var connection = server.ConnectionString(_connections.Count);
+        var backend = new PostgresBackend(connection, Options(new PostgresBackendOptions
+        {
+            Schema = PostgresServer.NewSchema(),
+            TimeProvider = clock,
+            ServerClock = clock == TimeProvider.System ? null : new ServerClock(clock),
+            Retention = retention ?? Defaults.Retention,
+        }));
+        _connections.Add(backend, connection);
+        return backend;
+    }
+
+    protected override async Task<DbConnection> ConnectAsync(IBackend backend)
+    {
+        var connection = new NpgsqlConnection($"{_connections[backend]};Search Path={((PostgresBackend)backend).Schema}");
+        await connection.OpenAsync(Token);
+        return connection;
+    }
+
+    protected virtual PostgresBackendOptions Options(PostgresBackendOptions options) => options;
+}
