@@ -15,6 +15,9 @@ global using Microsoft.Extensions.DependencyInjection;
 global using Microsoft.Extensions.Hosting;
 global using Microsoft.Extensions.Logging;
 global using Xunit;
+global using OpenTelemetry;
+global using OpenTelemetry.Metrics;
+global using OpenTelemetry.Trace;
 global using static Given;
 
 [TaskName("greet")]
@@ -26,4 +29,6 @@ public static partial class Given
     public static SqliteBackend backend => null!;
     public static TaskQueue queue => null!;
     public static TaskHandlers handlers => null!;
+    public static WebApplicationBuilder builder => null!;
+    public static WebApplication app => null!;
 }
