@@ -160,7 +160,8 @@ public sealed partial class SqliteBackend
     {
         List<long> live = [];
         HashSet<long> others = [];
-        var elapsed = _time.GetElapsedTime(_lastOverview);
+        var now = _time.GetTimestamp();
+        var elapsed = _time.GetElapsedTime(_lastOverview, now);
         var rows = Database.Statement(SelectWorkersSql);
         while (rows.Step())
         {
@@ -180,7 +181,7 @@ public sealed partial class SqliteBackend
         }
 
         _inspected.Keep(others);
-        _lastOverview = _time.GetTimestamp();
+        _lastOverview = now;
         return live;
     }
 
