@@ -1,7 +1,7 @@
 // dotnet run --project samples/WebApp -- --urls http://localhost:5000
-// curl localhost:5000/greet?delay=00:00:20 --json '{ "name": "Ada" }'    gives the task's id; now kill -9 the program, start it again:
-// curl localhost:5000/tasks/1                                            Hello, Ada
-// curl localhost:5000/health                                             Healthy
+// curl 'localhost:5000/greet?delay=00:00:20' --json '{ "name": "Ada" }'   the task's id; kill -9 the program, start it again
+// curl localhost:5000/tasks/1                                             Hello, Ada
+// curl localhost:5000/health                                              Healthy
 using Errand;
 
 var builder = WebApplication.CreateBuilder(args);

@@ -28,7 +28,10 @@ public sealed partial class SqliteBackend
         }
         finally
         {
-            Database.Statement("rollback").Execute(); // Nothing was written: it only ends the snapshot.
+            if (Database.IsInTransaction)
+            {
+                Database.Statement("rollback").Execute(); // Nothing was written: it only ends the snapshot.
+            }
         }
     }
 
