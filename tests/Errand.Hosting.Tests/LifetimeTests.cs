@@ -17,6 +17,16 @@ public sealed class LifetimeTests : HostTest
     }
 
     [Fact]
+    public async Task A_container_without_a_host_enqueues_all_the_same()
+    {
+        await using var services = new ServiceCollection()
+            .AddErrand(errand => errand.UseSqlite(Database).AddHandler<GreetHandler>())
+            .BuildServiceProvider();
+        var handle = await services.GetRequiredService<ITaskQueue>().EnqueueAsync(new Greet("Ada"));
+        Assert.True(handle.IsNew);
+    }
+
+    [Fact]
     public async Task Modules_of_a_program_may_each_add_their_part()
     {
         var builder = NewBuilder();
