@@ -1,0 +1,32 @@
+// dotnet run --project samples/WebApp -- --urls http://localhost:5000
+// curl 'localhost:5000/greet?delay=00:00:20' --json '{ "name": "Ada" }'   the task's id; kill -9 the program, start it again
+// curl localhost:5000/tasks/1                                             Hello, Ada
+// curl localhost:5000/health                                              Healthy
+using Errand;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.Services.AddErrand(errand => errand.UseSqlite("tasks.db").AddHandler<GreetHandler>());
+builder.Services.AddHealthChecks().AddErrand();
+
+var app = builder.Build();
+app.MapPost("/greet", async (Greet greet, TimeSpan? delay, ITaskQueue queue) =>
+    (await queue.EnqueueAsync(greet, new EnqueueOptions { Delay = delay })).Id);
+app.MapGet("/tasks/{id:long}", async (long id, ITaskQueue queue) => await queue.GetResultAsync(id) switch
+{
+    null => Results.Accepted(value: "It waits, or runs."),
+    { State: TaskState.Succeeded } result => Results.Text(result.GetValue<string>()),
+    var result => Results.Problem(result.Error, title: $"{result.State}"),
+});
+app.MapHealthChecks("/health");
+app.Run();
+
+[TaskName("greet")] public sealed record Greet(string Name) : ITask<string>;
+
+public sealed class GreetHandler(ILogger<GreetHandler> logger) : ITaskHandler<Greet, string>
+{
+    public Task<string> HandleAsync(Greet task, TaskContext context)
+    {
+        logger.LogInformation("Greeting {Name}", task.Name);
+        return Task.FromResult($"Hello, {task.Name}");
+    }
+}
