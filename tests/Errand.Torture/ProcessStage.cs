@@ -24,7 +24,7 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
         (string, int)[] all = [("producer", 1), ("producer", 2), ("worker", 1), ("worker", 2), ("worker", 3), ("vandal", 1)];
         foreach (var (role, number) in all)
         {
-            Start(role, number, ChooseCrash());
+            Start(role, number, ChooseCrash(role));
         }
 
         var started = Stopwatch.GetTimestamp();
@@ -56,7 +56,12 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
         first.Dispose();
     }
 
-    private CrashPoint? ChooseCrash() => _random.Next(3) == 0 ? (CrashPoint)_random.Next((int)CrashPoint.Migration) : null;
+    /// <summary>Every second process has a point at which it kills itself, of those that it comes to.</summary>
+    private CrashPoint? ChooseCrash(string role)
+    {
+        CrashPoint[] points = role == "worker" ? Enum.GetValues<CrashPoint>()[..^1] : [CrashPoint.Commit, CrashPoint.Checkpoint];
+        return _random.Next(2) == 0 ? points[_random.Next(points.Length)] : null;
+    }
 
     private async Task HarmAsync((string Role, int Number) victim)
     {
@@ -108,7 +113,7 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
                 }
 
                 process.Dispose();
-                Start(who.Role, who.Number, ChooseCrash());
+                Start(who.Role, who.Number, ChooseCrash(who.Role));
             }
         }
     }
