@@ -1,7 +1,7 @@
 // dotnet run --project samples/WebApp -- --urls http://localhost:5000
-// curl 'localhost:5000/greet?delay=00:00:20' --json '{ "name": "Ada" }'   the task's id; kill -9 the program, start it again
-// curl localhost:5000/tasks/1                                             Hello, Ada
-// curl localhost:5000/health                                              Healthy
+// id=$(curl -s 'localhost:5000/greet?delay=00:00:20' --json '{ "name": "Ada" }')
+// Kill the program, with -9 if you like, and start it again: when the time has come, the task runs.
+// curl localhost:5000/tasks/$id localhost:5000/health
 using Errand;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -11,11 +11,21 @@ builder.Services.AddHealthChecks().AddErrand();
 var app = builder.Build();
 app.MapPost("/greet", async (Greet greet, TimeSpan? delay, ITaskQueue queue) =>
     (await queue.EnqueueAsync(greet, new EnqueueOptions { Delay = delay })).Id);
-app.MapGet("/tasks/{id:long}", async (long id, ITaskQueue queue) => await queue.GetResultAsync(id) switch
+app.MapGet("/tasks/{id:long}", async (long id, ITaskQueue queue) =>
 {
-    null => Results.Accepted(value: "It waits, or runs."),
-    { State: TaskState.Succeeded } result => Results.Text(result.GetValue<string>()),
-    var result => Results.Problem(result.Error, title: $"{result.State}"),
+    try
+    {
+        return await queue.GetResultAsync(id) switch
+        {
+            null => Results.Accepted(value: "It waits, or runs."),
+            { State: TaskState.Succeeded } result => Results.Ok(result.GetValue<string>()),
+            var result => Results.Problem(result.Error, title: $"{result.State}"),
+        };
+    }
+    catch (TaskNotFoundException)
+    {
+        return Results.NotFound();
+    }
 });
 app.MapHealthChecks("/health");
 app.Run();

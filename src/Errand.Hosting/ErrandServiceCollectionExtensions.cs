@@ -41,7 +41,7 @@ public static class ErrandServiceCollectionExtensions
     /// so on.
     /// </summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="key">The key: letters, digits and <c>. _ - /</c>, and not the name of an options section such as <c>Worker</c>.</param>
+    /// <param name="key">The key: without a colon, and not the name of an options section such as <c>Worker</c>.</param>
     /// <param name="configure">Chooses the backend, adds handlers, changes options.</param>
     /// <inheritdoc cref="AddErrand(IServiceCollection, Action{ErrandBuilder})"/>
     public static IServiceCollection AddErrand(this IServiceCollection services, string key, Action<ErrandBuilder> configure)

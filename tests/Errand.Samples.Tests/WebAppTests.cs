@@ -56,12 +56,12 @@ public sealed class WebAppTests : IDisposable
     private async Task AssertEndsAsync(Uri address, long id, string text)
     {
         var path = new Uri(address, $"/tasks/{id}");
-        var found = "";
+        string? found = null;
         await Eventually.TrueAsync(
             async () =>
             {
                 using var answer = await _client.GetAsync(path);
-                found = await answer.Content.ReadAsStringAsync();
+                found = await answer.Content.ReadFromJsonAsync<string>();
                 return answer.StatusCode != HttpStatusCode.Accepted;
             },
             "the task ends");
@@ -79,6 +79,8 @@ public sealed class WebAppTests : IDisposable
             waiting = await GreetAsync(address, "Ada");
             using var answer = await _client.GetAsync(new Uri(address, $"/tasks/{waiting}"));
             Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+            using var none = await _client.GetAsync(new Uri(address, "/tasks/999999999"));
+            Assert.Equal(HttpStatusCode.NotFound, none.StatusCode);
             Assert.Equal(137, (await program.KillAsync()).Code);
         }
 
@@ -88,7 +90,8 @@ public sealed class WebAppTests : IDisposable
             await AssertEndsAsync(address, waiting, "Hello, Ada");
             await AssertEndsAsync(address, await GreetAsync(address, "Grace"), "Hello, Grace");
             Assert.Equal("Healthy", await _client.GetStringAsync(new Uri(address, "/health")));
-            Assert.Equal((0, ""), await program.TerminateAsync() is { } ended ? (ended.Code, ended.Errors) : default);
+            var ended = await program.TerminateAsync();
+            Assert.Equal((0, ""), (ended.Code, ended.Errors));
         }
     }
 }
