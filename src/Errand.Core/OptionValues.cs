@@ -45,7 +45,8 @@ public sealed class OptionValues
     /// <summary>Reads a whole number.</summary>
     /// <inheritdoc cref="Read(string, string?)"/>
     public int Read(string option, int otherwise) => Parse<int>(
-        option, text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
+        option,
+        text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
         "a whole number") ?? otherwise;
 
     /// <summary>Reads a yes or no.</summary>
@@ -56,22 +57,30 @@ public sealed class OptionValues
     /// <summary>Reads a large whole number.</summary>
     /// <inheritdoc cref="Read(string, string?)"/>
     public long? Read(string option, long? otherwise) => Parse<long>(
-        option, text => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
+        option,
+        text => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
         "a whole number") ?? otherwise;
 
     /// <summary>Reads a length of time: <c>00:00:30</c>, <c>1.00:00:00</c>.</summary>
     /// <inheritdoc cref="Read(string, string?)"/>
+    /// <remarks>A number alone is refused: it would be read as days.</remarks>
     public TimeSpan Read(string option, TimeSpan otherwise) => Parse<TimeSpan>(
-        option, text => text.Contains(':') && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null,
+        option,
+        text => text.Contains(':') && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null,
         "a time such as 00:00:30") ?? otherwise;
 
     /// <summary>Reads one of the names of an enumeration.</summary>
     /// <typeparam name="TEnum">The enumeration.</typeparam>
     /// <inheritdoc cref="Read(string, string?)"/>
     public TEnum Read<TEnum>(string option, TEnum otherwise)
-        where TEnum : struct, Enum => Parse<TEnum>(
-        option, text => Enum.GetNames<TEnum>().Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<TEnum>(text, true) : null,
-        string.Join(" or ", Enum.GetNames<TEnum>())) ?? otherwise;
+        where TEnum : struct, Enum
+    {
+        var names = Enum.GetNames<TEnum>();
+        return Parse<TEnum>(
+            option,
+            text => names.Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<TEnum>(text, ignoreCase: true) : null,
+            string.Join(" or ", names)) ?? otherwise;
+    }
 
     /// <summary>Reads a list of texts, which replaces the other as a whole.</summary>
     /// <inheritdoc cref="Read(string, string?)"/>

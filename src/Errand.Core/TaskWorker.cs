@@ -166,7 +166,7 @@ public sealed class TaskWorker : IAsyncDisposable
             Owner = incarnation.Owner,
             Queues = _options.Queues,
             MaxTasks = _options.Concurrency,
-            FreeSlots = () => run.Slots.Free,
+            FreeSlots = () => stopping.IsCancellationRequested ? 0 : run.Slots.Free, // At once: a cancelled wait ends a little later.
             Wait = _options.Lease,
         };
         var reconciledAt = _options.TimeProvider.GetTimestamp();

@@ -64,7 +64,8 @@ public sealed partial class ErrandBuilder
     {
         ArgumentNullException.ThrowIfNull(assembly);
         var found = assembly.GetTypes()
-            .Where(type => type is { IsClass: true, IsAbstract: false, ContainsGenericParameters: false, IsNestedPrivate: false })
+            .Where(type => type is
+                { IsClass: true, IsAbstract: false, ContainsGenericParameters: false, IsNestedPrivate: false })
             .Where(type => HandledBy(type).Length > 0)
             .OrderBy(type => type.FullName, StringComparer.Ordinal).ToArray();
         if (found.Length == 0)
@@ -111,7 +112,7 @@ public sealed partial class ErrandBuilder
     private static Type[] HandledBy([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.Interfaces)] Type type) =>
     [
         .. type.GetInterfaces().Where(one => one.IsGenericType
-            && (one.GetGenericTypeDefinition() == typeof(ITaskHandler<>) || one.GetGenericTypeDefinition() == typeof(ITaskHandler<,>))),
+            && one.GetGenericTypeDefinition() is var open && (open == typeof(ITaskHandler<>) || open == typeof(ITaskHandler<,>))),
     ];
 
     private ErrandBuilder AddClass<TPayload>(Type type)

@@ -53,7 +53,8 @@ internal sealed class ErrandHealthCheck(IQueueInspector inspector, ErrandHealthO
 
         if (overview.Unclaimed.Sum(one => one.Tasks) > options.MaxUnclaimed)
         {
-            var names = overview.Unclaimed.Take(10).Select(one => string.Create(CultureInfo.InvariantCulture, $"{one.Name} ({one.Tasks})"));
+            var names = overview.Unclaimed.Take(10)
+                .Select(one => string.Create(CultureInfo.InvariantCulture, $"{one.Name} ({one.Tasks})"));
             problems.Add($"No live worker knows the tasks {string.Join(", ", names)}.");
         }
 

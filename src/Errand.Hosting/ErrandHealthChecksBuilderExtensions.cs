@@ -12,8 +12,9 @@ public static class ErrandHealthChecksBuilderExtensions
     /// due task has waited too long, or tasks wait that no live worker knows.
     /// </summary>
     /// <remarks>
-    /// Its data are counts of tasks by state, of live workers and unclaimed tasks, and how long the oldest has waited. The section
-    /// <c>Errand:Health</c> of the configuration holds the thresholds, and is applied before <paramref name="configure"/>.
+    /// Its data are <c>Pending</c>, <c>Scheduled</c>, <c>Running</c> and <c>Failed</c> tasks, <c>LiveWorkers</c>, <c>Unclaimed</c>
+    /// tasks and <c>OldestWaiting</c>; what they count is said at <see cref="QueueOverview"/>. The section <c>Errand:Health</c> of
+    /// the configuration holds the thresholds, and is applied before <paramref name="configure"/>.
     /// </remarks>
     /// <param name="builder">The health checks.</param>
     /// <param name="configure">Changes the thresholds. Default is null: they stay as they are.</param>
@@ -53,7 +54,8 @@ public static class ErrandHealthChecksBuilderExtensions
         return builder.Add(new HealthCheckRegistration(
             name,
             provider => new ErrandHealthCheck(
-                provider.GetRequiredKeyedService<IQueueInspector>(key), provider.GetRequiredKeyedService<ErrandParts>(key).Health),
+                provider.GetRequiredKeyedService<IQueueInspector>(key),
+                provider.GetRequiredKeyedService<ErrandParts>(key).Health),
             failureStatus: null,
             tags));
     }

@@ -23,12 +23,14 @@ internal sealed class ErrandParts : IAsyncDisposable
         _builder = builder;
         _services = services;
         _queue = Configured(
-            "Queue", new TaskQueueOptions(), (options, values) => options.With(values), builder.QueueChanges, options => options.Validated());
+            "Queue", new TaskQueueOptions(), (options, values) => options.With(values), builder.QueueChanges,
+            options => options.Validated());
         _worker = Configured(
             "Worker", new TaskWorkerOptions(), (options, values) => options.With(values), builder.WorkerChanges,
             options => options.Validated());
         Health = Configured(
-            "Health", new ErrandHealthOptions(), (options, values) => options.With(values), HealthChanges(), options => options.Validated());
+            "Health", new ErrandHealthOptions(), (options, values) => options.With(values), HealthChanges(),
+            options => options.Validated());
         AddHandlers();
         var backend = CreateBackend();
         CheckKey();
@@ -50,7 +52,8 @@ internal sealed class ErrandParts : IAsyncDisposable
 
     /// <exception cref="InvalidOperationException">The backend cannot be looked at.</exception>
     internal IQueueInspector Inspector => Backend as IQueueInspector
-        ?? throw new InvalidOperationException($"The backend {Backend.GetType().Name} is no IQueueInspector: it cannot be looked at.");
+        ?? throw new InvalidOperationException(
+            $"The backend {Backend.GetType().Name} is no IQueueInspector: it cannot be looked at.");
 
     internal TaskQueue NewQueue() => new(Backend, _queue);
 
@@ -81,7 +84,7 @@ internal sealed class ErrandParts : IAsyncDisposable
 
     private void AddHandlers()
     {
-        var knows = _services.GetRequiredService<IServiceProviderIsService>();
+        var knows = _services.GetService<IServiceProviderIsService>(); // A container of somebody else's may not tell.
         foreach (var handler in _builder.Handlers)
         {
             try
@@ -93,7 +96,7 @@ internal sealed class ErrandParts : IAsyncDisposable
                 _problems.Add(e.Message.TrimEnd('.'));
             }
 
-            if (_builder.HasWorker)
+            if (_builder.HasWorker && knows is not null)
             {
                 _problems.AddRange(handler.Services.Where(service => !knows.IsService(service)).Select(
                     service => $"the handler of {handler.Payload.Name} asks for {service.Name}, which is not registered"));

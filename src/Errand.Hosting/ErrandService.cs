@@ -4,8 +4,9 @@ using Microsoft.Extensions.Options;
 namespace Errand.Hosting;
 
 /// <summary>
-/// Starts and stops with the host: the store is open before any other service starts, the worker takes tasks once all have
-/// started, and stops while what is left of the host's shutdown timeout still suffices to give tasks back.
+/// Starts and stops with the host: the store is open before any other service starts, and the worker takes tasks once all have
+/// started. It goes on while others stop, so that requests still get their results, but no longer than leaves time to give back
+/// what runs within the host's shutdown timeout.
 /// </summary>
 internal sealed class ErrandService(ErrandParts parts, IOptions<HostOptions> host) : IHostedLifecycleService, IAsyncDisposable
 {
@@ -13,35 +14,37 @@ internal sealed class ErrandService(ErrandParts parts, IOptions<HostOptions> hos
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(2);
 
     private readonly TaskWorker? _worker = parts.HasWorker ? parts.NewWorker() : null;
-    private long _stoppingAt; // Written before any service stops.
+    private readonly CancellationTokenSource _graceEnded = new();
 
-    public Task StartingAsync(CancellationToken cancellationToken) => parts.Backend.InitializeAsync(cancellationToken).AsTask();
+    public Task StartingAsync(CancellationToken cancellationToken) =>
+        parts.Backend.InitializeAsync(cancellationToken).AsTask();
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartedAsync(CancellationToken cancellationToken) => _worker?.StartAsync(cancellationToken) ?? Task.CompletedTask;
+    public Task StartedAsync(CancellationToken cancellationToken) =>
+        _worker?.StartAsync(cancellationToken) ?? Task.CompletedTask;
 
     public Task StoppingAsync(CancellationToken cancellationToken)
     {
-        _stoppingAt = TimeProvider.System.GetTimestamp();
+        var timeout = host.Value.ShutdownTimeout;
+        if (_worker is not null && timeout != Timeout.InfiniteTimeSpan)
+        {
+            // Should other services take so long to stop that the worker's own turn comes too late.
+            var ended = _graceEnded.Token;
+            ended.UnsafeRegister(_ => _ = _worker.StopAsync(ended), null);
+            _graceEnded.CancelAfter(timeout > Reserve ? timeout - Reserve : TimeSpan.Zero);
+        }
+
         return Task.CompletedTask;
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        if (_worker is null)
+        if (_worker is not null)
         {
-            return;
+            using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _graceEnded.Token);
+            await _worker.StopAsync(ended.Token).ConfigureAwait(false);
         }
-
-        using var grace = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var left = host.Value.ShutdownTimeout - TimeProvider.System.GetElapsedTime(_stoppingAt) - Reserve;
-        if (host.Value.ShutdownTimeout != Timeout.InfiniteTimeSpan)
-        {
-            grace.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
-        }
-
-        await _worker.StopAsync(grace.Token).ConfigureAwait(false);
     }
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -54,5 +57,7 @@ internal sealed class ErrandService(ErrandParts parts, IOptions<HostOptions> hos
             await _worker.StopAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
             await _worker.DisposeAsync().ConfigureAwait(false);
         }
+
+        _graceEnded.Dispose();
     }
 }

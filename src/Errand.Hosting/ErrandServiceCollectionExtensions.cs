@@ -16,8 +16,9 @@ public static class ErrandServiceCollectionExtensions
     /// <para>
     /// The host opens the store before any other hosted service starts, and does not start where the store or the options cannot
     /// work: one <see cref="InvalidOptionsException"/> tells all that is wrong. The worker starts when all hosted services have
-    /// started. At shutdown it lets handlers finish, and cancels their tokens two seconds before the host's
-    /// <see cref="HostOptions.ShutdownTimeout"/> is over, so that what heeds its token is given back in time.
+    /// started. When its turn to stop comes it lets handlers finish, for <see cref="TaskWorkerOptions.ShutdownGrace"/> and at most
+    /// until two seconds before the end of the host's <see cref="HostOptions.ShutdownTimeout"/>; then it cancels their tokens, so
+    /// that what heeds its token is given back in time.
     /// </para>
     /// <para>
     /// Options come from the sections <c>Errand:Queue</c>, <c>Errand:Worker</c>, <c>Errand:Health</c> and the backend's own
@@ -40,7 +41,7 @@ public static class ErrandServiceCollectionExtensions
     /// so on.
     /// </summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="key">The key: letters, digits and <c>. _ - /</c>, and not the name of an options section such as <c>Worker</c>.</param>
+    /// <param name="key">The key: without a colon, and not the name of an options section such as <c>Worker</c>.</param>
     /// <param name="configure">Chooses the backend, adds handlers, changes options.</param>
     /// <inheritdoc cref="AddErrand(IServiceCollection, Action{ErrandBuilder})"/>
     public static IServiceCollection AddErrand(this IServiceCollection services, string key, Action<ErrandBuilder> configure)
@@ -56,12 +57,12 @@ public static class ErrandServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         var known = services.FirstOrDefault(one => one.ServiceType == typeof(ErrandBuilder) && Equals(one.ServiceKey, key));
-        if ((known?.IsKeyedService == true ? known.KeyedImplementationInstance : known?.ImplementationInstance) is ErrandBuilder builder)
+        if ((key is null ? known?.ImplementationInstance : known?.KeyedImplementationInstance) is ErrandBuilder same)
         {
-            return builder;
+            return same;
         }
 
-        builder = new ErrandBuilder(services, key);
+        var builder = new ErrandBuilder(services, key);
         services.AddKeyedSingleton(key, builder);
         services.AddKeyedSingleton(key, (provider, _) => new ErrandParts(builder, provider));
         services.AddKeyedSingleton(key, (provider, _) => Parts(provider).Backend);

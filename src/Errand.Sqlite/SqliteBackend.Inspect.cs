@@ -28,7 +28,10 @@ public sealed partial class SqliteBackend
         }
         finally
         {
-            Database.Statement("rollback").Execute(); // Nothing was written: it only ends the snapshot.
+            if (Database.IsInTransaction)
+            {
+                Database.Statement("rollback").Execute(); // Nothing was written: it only ends the snapshot.
+            }
         }
     }
 
@@ -160,7 +163,8 @@ public sealed partial class SqliteBackend
     {
         List<long> live = [];
         HashSet<long> others = [];
-        var elapsed = _time.GetElapsedTime(_lastOverview);
+        var now = _time.GetTimestamp();
+        var elapsed = _time.GetElapsedTime(_lastOverview, now);
         var rows = Database.Statement(SelectWorkersSql);
         while (rows.Step())
         {
@@ -180,7 +184,7 @@ public sealed partial class SqliteBackend
         }
 
         _inspected.Keep(others);
-        _lastOverview = _time.GetTimestamp();
+        _lastOverview = now;
         return live;
     }
 

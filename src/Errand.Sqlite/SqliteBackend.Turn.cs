@@ -193,8 +193,13 @@ public sealed partial class SqliteBackend
             read.Run();
             read.Complete();
         }
-        catch (Exception e) when (e is BackendException or TaskNotFoundException)
+        catch (TaskNotFoundException e)
         {
+            read.Fail(e);
+        }
+        catch (BackendException e)
+        {
+            AfterFailure(e);
             read.Fail(e);
         }
     }

@@ -159,8 +159,13 @@ public sealed partial class SqliteBackend
             }
 
             _reports.Clear();
-            TellAllWaiters();
             EndExpiredWaits();
+            if (_database is null)
+            {
+                return; // This turn has lost its connection: the next opens another.
+            }
+
+            TellAllWaiters();
             if (_pagesInLog >= _options.CheckpointPages)
             {
                 Checkpoint();

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Errand.Hosting;
 using Errand.Sqlite;
 
 namespace Errand.Tests;
@@ -21,6 +22,12 @@ public sealed class ArchitectureTests
             name => Assert.True(
                 name is "Errand.Core" or "Microsoft.Data.Sqlite" or "Microsoft.Extensions.Logging.Abstractions" || name.StartsWith("SQLitePCLRaw.", StringComparison.Ordinal),
                 name));
+
+    [Fact]
+    public void Hosting_knows_core_and_the_extensions_of_the_framework_and_no_backend() =>
+        Assert.All(
+            References(typeof(ErrandBuilder).Assembly),
+            name => Assert.True(name == "Errand.Core" || name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal), name));
 
     [Fact]
     public void Public_types_of_core_live_in_the_root_namespace() =>

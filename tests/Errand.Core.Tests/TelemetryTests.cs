@@ -122,6 +122,22 @@ public sealed class TelemetryTests : IAsyncDisposable
             "the lease was counted as lost");
     }
 
+    [Fact]
+    public async Task The_age_of_the_task_that_waits_longest_is_measured_with_the_heartbeats()
+    {
+        var options = new TaskWorkerOptions { Queues = ["another"], Heartbeat = TimeSpan.FromMilliseconds(10) };
+        await using var worker = new TaskWorker(_backend, new TaskHandlers().Add<Measured, int>((_, _) => 0), options);
+        await worker.StartAsync(Token);
+        await _queue.EnqueueAsync(new Measured(0), new EnqueueOptions { Queue = _name }, Token);
+        await Eventually.TrueAsync(
+            () =>
+            {
+                _meter.ForceFlush();
+                return Sum("errand.queue.oldest_age", anyQueue: true) > 0;
+            },
+            "the age was measured");
+    }
+
     private async Task RunAsync(int failures)
     {
         var handlers = new TaskHandlers().Add<Measured, int>(

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Errand;
 using Errand.Sqlite;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 
 // A process that tests start and kill. Every line that it prints is flushed, and says what has been done by then.
@@ -83,6 +84,32 @@ async Task<int> WorkAsync()
 
             Thread.Sleep(task.Milliseconds);
         })
+        .Add<Effect, int>(async (task, context) =>
+        {
+            Console.WriteLine($"effect {context.Id} {context.Attempt} {context.Epoch}");
+            await using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
+            await connection.OpenAsync();
+            await using var transaction = await backend.BeginTransactionAsync(connection);
+            await using var command = connection.CreateCommand();
+            command.Transaction = transaction;
+            command.CommandText = $"insert into effects values ({context.Id})";
+            await command.ExecuteNonQueryAsync();
+            DieAt("before complete");
+            await context.CompleteInAsync(transaction, 7);
+            DieAt("before commit");
+            await transaction.CommitAsync();
+            DieAt("after commit");
+            return 0;
+
+            void DieAt(string point)
+            {
+                if (context.Attempt == 1 && task.DieAt == point)
+                {
+                    Process.GetCurrentProcess().Kill();
+                    Thread.Sleep(Timeout.Infinite);
+                }
+            }
+        })
         .Add<Die>((_, context) =>
         {
             Console.WriteLine($"die {context.Id} {context.Attempt} {context.Epoch}");
@@ -108,6 +135,9 @@ internal sealed record Hang : ITask;
 
 [TaskName("die")]
 internal sealed record Die : ITask;
+
+[TaskName("effect")]
+internal sealed record Effect(string DieAt) : ITask<int>;
 
 [TaskName("until-file")]
 internal sealed record UntilFile(string Path) : ITask<int>;

@@ -17,6 +17,16 @@ public sealed class LifetimeTests : HostTest
     }
 
     [Fact]
+    public async Task A_container_without_a_host_enqueues_all_the_same()
+    {
+        await using var services = new ServiceCollection()
+            .AddErrand(errand => errand.UseSqlite(Database).AddHandler<GreetHandler>())
+            .BuildServiceProvider();
+        var handle = await services.GetRequiredService<ITaskQueue>().EnqueueAsync(new Greet("Ada"));
+        Assert.True(handle.IsNew);
+    }
+
+    [Fact]
     public async Task Modules_of_a_program_may_each_add_their_part()
     {
         var builder = NewBuilder();
@@ -130,6 +140,42 @@ public sealed class LifetimeTests : HostTest
         Assert.Contains(Log.Entries, entry => entry.Id == 205);
         var (_, again) = await StartHandlingAsync(TimeSpan.FromMinutes(1), _ => Task.CompletedTask);
         Assert.Equal((1, 2L), await again.WaitAsync(Bound));
+    }
+
+    /// <summary>A service that stops before the worker's turn comes, and takes as long as it is given.</summary>
+    private sealed class StopsSlowly(RecordingProvider log) : IHostedService
+    {
+        public bool SawTheTaskGivenBack { get; private set; }
+
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public async Task StopAsync(CancellationToken cancellationToken)
+        {
+            await Eventually.TrueAsync(() => log.Entries.Any(entry => entry.Id == 205), "the task is given back");
+            SawTheTaskGivenBack = !cancellationToken.IsCancellationRequested;
+        }
+    }
+
+    [Fact]
+    public async Task Another_service_that_stops_slowly_does_not_cost_the_worker_its_time()
+    {
+        var started = new TaskCompletionSource();
+        var slow = new StopsSlowly(Log);
+        var builder = NewBuilder();
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(5));
+        builder.Services.AddErrand(errand => errand.UseSqlite(Database).AddHandler((Ping _, TaskContext context) =>
+        {
+            started.TrySetResult();
+            return UntilCancelledAsync(context);
+        }));
+        builder.Services.AddSingleton<IHostedService>(slow);
+        var host = await StartAsync(builder);
+        await Queue(host).EnqueueAsync(new Ping());
+        await started.Task.WaitAsync(Bound);
+
+        await host.StopAsync();
+
+        Assert.True(slow.SawTheTaskGivenBack);
     }
 
     [Fact]

@@ -51,7 +51,7 @@ public sealed class ScopeTests : HostTest
         var host = await StartAsync(errand => errand.AddHandler(async (Ping task, TaskContext context, ILogger<Ping> log) =>
         {
             await Task.Yield();
-            log.Log(LogLevel.Information, default, "attempt here", null, (text, _) => text);
+            log.LogInformation("attempt here");
             if (context.Attempt == 1)
             {
                 throw new FormatException("not yet");

@@ -17,8 +17,10 @@ public sealed class PackedPackages : IAsyncLifetime
     {
         foreach (var name in Names)
         {
-            await DotNet.RunAsync(
-                RepositoryRoot.Path, "pack", Path.Combine("src", name), "-c", Configuration, "--no-build", "-o", Folder, "-v:quiet", "-nodeReuse:false");
+            var packed = await RunningProgram.RunAsync(
+                RepositoryRoot.Path, "dotnet", "pack", Path.Combine("src", name), "-c", Configuration, "--no-build", "-o", Folder, "-v:quiet",
+                "-nodeReuse:false");
+            Assert.True(packed.Code == 0, packed.Output + packed.Errors);
         }
     }
 

@@ -1,3 +1,4 @@
+using Errand.TestKit;
 using System.Security.Cryptography;
 
 namespace Errand.Samples.Tests;

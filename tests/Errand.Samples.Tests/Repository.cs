@@ -9,14 +9,13 @@ internal static class Repository
 {
     internal static string Root { get; } = FindRoot();
 
-    /// <summary>The folder of the built sample, of the same configuration as these tests.</summary>
-    internal static string Checksums
+    internal static string Checksums => Built("Checksums");
+
+    /// <summary>The folder of a built sample, of the same configuration as these tests.</summary>
+    internal static string Built(string sample)
     {
-        get
-        {
-            var own = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
-            return Path.Join(Root, "samples", "Checksums", "bin", own.Parent!.Name, own.Name);
-        }
+        var own = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
+        return Path.Join(Root, "samples", sample, "bin", own.Parent!.Name, own.Name);
     }
 
     private static string FindRoot()

@@ -9,6 +9,9 @@ public sealed record Hang : ITask;
 [TaskName("die")]
 public sealed record Die : ITask;
 
+[TaskName("effect")]
+public sealed record Effect(string DieAt) : ITask<int>;
+
 [TaskName("until-file")]
 public sealed record UntilFile(string Path) : ITask<int>;
 

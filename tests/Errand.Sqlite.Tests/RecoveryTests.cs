@@ -31,6 +31,30 @@ public sealed class RecoveryTests : IDisposable
         await second.PrintsAsync(line => line == $"hang {id} 2 2", "that the task goes on: attempt 2, epoch 2");
     }
 
+    [Theory]
+    [InlineData("before complete", 2)]
+    [InlineData("before commit", 2)]
+    [InlineData("after commit", 1)]
+    public async Task A_process_that_dies_around_the_transaction_that_completes_its_task_leaves_exactly_one_effect(string point, int attempts)
+    {
+        var path = _folder.File("tasks.db");
+        await using var backend = new SqliteBackend(path);
+        await using var queue = new TaskQueue(backend);
+        await queue.InitializeAsync(Token);
+        FileTests.Execute(path, "create table effects (task integer)");
+        var handle = await queue.EnqueueAsync(new Effect(point), null, Token);
+        await using (var first = DummyProcess.Start("work", path))
+        {
+            await first.PrintsAsync(line => line == $"effect {handle.Id} 1 1", "that the task has started");
+            await first.ExitAsync();
+        }
+
+        await using var second = DummyProcess.Start("work", path);
+        Assert.Equal(7, await handle.WaitAsync(Eventually.Bound, Token));
+        Assert.Equal(attempts, (await queue.GetResultAsync(handle.Id, cancellationToken: Token))!.Attempts);
+        Assert.Equal(1L, FileTests.Scalar(path, "select count(*) from effects"));
+    }
+
     [Fact]
     public async Task I_can_kill_a_process_while_another_runs_and_the_other_takes_over()
     {

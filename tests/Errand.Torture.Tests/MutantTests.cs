@@ -21,8 +21,13 @@ public sealed class MutantTests
             ]);
         Assert.True(built == 0, messages);
 
-        var (code, output) = await TortureProgram.RunAsync(
-            folder, [folder.File("built/Errand.Torture.dll"), "run", "--seconds", "20", "--seed", "1"]);
+        var (code, output) = (0, "");
+        for (var seed = 1; seed <= 3 && code == 0; seed++) // What it takes to go wrong is chance: nearly always, the first run meets it.
+        {
+            (code, output) = await TortureProgram.RunAsync(
+                folder, [folder.File("built/Errand.Torture.dll"), "run", "--seconds", "20", "--seed", $"{seed}"]);
+        }
+
         Assert.True(code == 1, output);
         Assert.StartsWith("verdict=broken ", output.TrimEnd().Split('\n')[^1], StringComparison.Ordinal);
     }

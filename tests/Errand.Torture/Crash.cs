@@ -37,13 +37,14 @@ internal sealed class Crash(CrashPoint? chosen, History history, Random random)
             }
 
             history.Note(EventKind.Killed); // Noted first: others may take over at the very moment of death.
-            var delay = TimeSpan.FromMilliseconds(random.NextDouble() * 3);
-            if (random.Next(2) == 0)
+            if (random.Next(4) > 0)
             {
-                Die(delay); // Just before what comes next.
+                // Just before what comes next, and late enough for who has been told too early to write it down.
+                Die(TimeSpan.FromMilliseconds(random.Next(40)));
             }
 
-            new Thread(() => Die(delay)).Start(); // Amid it.
+            var amid = TimeSpan.FromMilliseconds(random.NextDouble() * 3);
+            new Thread(() => Die(amid)).Start();
         }
     }
 

@@ -3,8 +3,8 @@ using System.Globalization;
 
 namespace Errand.Torture;
 
-/// <summary>Two producers, three workers and a vandal, each a process of its own, on one file.</summary>
-internal sealed class ProcessStage(string folder, TortureOptions options) : IStage
+/// <summary>Two producers, three workers and a vandal, each a process of its own, on one store.</summary>
+internal sealed class ProcessStage(string folder, Store store, TortureOptions options) : IStage
 {
     /// <summary>How soon some task must be done when nobody is harmed any more. Polling alone finds one within a second.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
@@ -21,10 +21,16 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
     public async Task PlayAsync()
     {
         await CrashInMigrationAsync();
+        await using (var backend = store.Open())
+        {
+            await backend.InitializeAsync();
+            await store.ScalarAsync("create table effects (task bigint, epoch bigint)");
+        }
+
         (string, int)[] all = [("producer", 1), ("producer", 2), ("worker", 1), ("worker", 2), ("worker", 3), ("vandal", 1)];
         foreach (var (role, number) in all)
         {
-            Start(role, number, ChooseCrash());
+            Start(role, number, ChooseCrash(role));
         }
 
         var started = Stopwatch.GetTimestamp();
@@ -56,7 +62,12 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
         first.Dispose();
     }
 
-    private CrashPoint? ChooseCrash() => _random.Next(3) == 0 ? (CrashPoint)_random.Next((int)CrashPoint.Migration) : null;
+    /// <summary>Every second process has a point at which it kills itself, of those that it comes to.</summary>
+    private CrashPoint? ChooseCrash(string role)
+    {
+        CrashPoint[] points = role == "worker" ? Enum.GetValues<CrashPoint>()[..^1] : [CrashPoint.Commit, CrashPoint.Checkpoint];
+        return _random.Next(2) == 0 ? points[_random.Next(points.Length)] : null;
+    }
 
     private async Task HarmAsync((string Role, int Number) victim)
     {
@@ -108,7 +119,7 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
                 }
 
                 process.Dispose();
-                Start(who.Role, who.Number, ChooseCrash());
+                Start(who.Role, who.Number, ChooseCrash(who.Role));
             }
         }
     }
@@ -120,7 +131,7 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
         _generations[(role, number)] = ++_generation;
         string[] arguments =
         [
-            typeof(ProcessStage).Assembly.Location, role, $"{number}-{_generation}", folder, options.Durability.ToString(),
+            typeof(ProcessStage).Assembly.Location, role, $"{number}-{_generation}", folder, $"{store}",
             _random.Next().ToString(CultureInfo.InvariantCulture), crash?.ToString() ?? "none",
         ];
         _processes[(role, number)] = Process.Start("dotnet", arguments);
@@ -154,11 +165,11 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
     {
         Start("healer", 1, crash: null);
         await AreDoneAsync("not drained: no progress although nobody was harmed");
-        await using var backend = Roles.Open(folder, options.Durability);
+        await using var backend = store.Open();
         await using var queue = new TaskQueue(backend);
         for (var i = 0; i < 3 && _problems.Count == 0; i++)
         {
-            Array.ForEach(Directory.GetFiles(folder, "*.wake"), File.Delete);
+            store.DropWakeUps();
             var id = await queue.NewIdAsync();
             _history.Note(EventKind.Enqueue, id);
             await queue.EnqueueAsync(new Work(0, 0, HeedsToken: false), new EnqueueOptions { Id = id });
@@ -175,7 +186,7 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
     {
         var left = -1L;
         var waited = Stopwatch.GetTimestamp();
-        while (Scalar("select count(*) from tasks") is > 0L and long now)
+        while (await store.ScalarAsync("select count(*) from tasks") is > 0L and long now)
         {
             if (now != left)
             {
@@ -194,54 +205,34 @@ internal sealed class ProcessStage(string folder, TortureOptions options) : ISta
 
     public async Task<IReadOnlyCollection<Final>> ReadFinalsAsync()
     {
-        await using var connection = Roles.Connect(folder);
+        await store.ScalarAsync("create index effects_by_task on effects (task)");
+        await using var connection = await store.ConnectAsync();
         await using var command = connection.CreateCommand();
-        command.CommandText =
-            """
-            create table if not exists effects (task integer, epoch integer);
-            create index by_task on effects (task);
-            select id, state, epoch, attempt, cast(cast(result as text) as integer),
-                   (select count(*) from effects where task = id and epoch = finished.epoch)
-                       + 1000 * (select count(*) from effects where task = id and epoch <> finished.epoch)
-            from   finished
-            """;
+        command.CommandText = store.FinalsSql;
         await using var rows = await command.ExecuteReaderAsync();
         List<Final> finals = [];
         while (await rows.ReadAsync())
         {
             finals.Add(new Final(
                 rows.GetInt64(0), rows.GetInt32(1), rows.GetInt64(2), rows.GetInt32(3), rows.IsDBNull(4) ? null : rows.GetInt64(4),
-                rows.GetInt32(5)));
+                rows.GetInt32(5) + (1_000 * rows.GetInt32(6))));
         }
 
         return finals;
     }
 
-    public Task<IReadOnlyList<string>> FindProblemsAsync()
+    public async Task<IReadOnlyList<string>> FindProblemsAsync()
     {
-        Expect("ok", "pragma integrity_check");
-        Expect(0L, "select count(*) from pragma_foreign_key_check");
-        Expect(0L, "select count(*) from tasks");
-        Expect(0L, "select count(*) from finished where id in (select id from tasks)");
-        Expect(0L, "select count(*) from workers where id not in (select worker from worker_names)");
-        return Task.FromResult<IReadOnlyList<string>>(_problems);
-    }
-
-    private void Expect(object value, string sql)
-    {
-        var found = Scalar(sql);
-        if (!value.Equals(found))
+        foreach (var (sql, answer) in store.Checks)
         {
-            _problems.Add($"{sql}: {found}, not {value}");
+            var found = await store.ScalarAsync(sql);
+            if (!answer.Equals(found))
+            {
+                _problems.Add($"{sql}: {found}, not {answer}");
+            }
         }
-    }
 
-    private object? Scalar(string sql)
-    {
-        using var connection = Roles.Connect(folder);
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        return command.ExecuteScalar();
+        return _problems;
     }
 
     public async ValueTask DisposeAsync()

@@ -18,7 +18,9 @@ catch (ArgumentException e)
 }
 
 var folder = Directory.CreateTempSubdirectory("errand-torture-").FullName;
-await using IStage stage = options.Backend == "memory" ? new MemoryStage(folder, options) : new ProcessStage(folder, options);
+await using IStage stage = options.Backend == "memory"
+    ? new MemoryStage(folder, options)
+    : new ProcessStage(folder, new SqliteStore(Path.Combine(folder, "tasks.db"), options.Durability), options);
 await stage.PlayAsync();
 var checker = new Checker();
 checker.Check(History.ReadAll(folder), await stage.ReadFinalsAsync(), Roles.Lease);

@@ -1,7 +1,6 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Errand.Sqlite;
-using Microsoft.Data.Sqlite;
 
 namespace Errand.Torture;
 
@@ -25,11 +24,6 @@ internal static class Roles
 
     /// <summary>Many tasks have been left behind that take long.</summary>
     internal const int HealerSlots = 48;
-
-    /// <summary>Opens the file, with checkpoints often enough for a short run to have many.</summary>
-    internal static SqliteBackend Open(string folder, Durability durability, Crash? crash = null) => new(
-        Path.Combine(folder, "tasks.db"),
-        new SqliteBackendOptions { Durability = durability, CheckpointPages = 200, Reached = crash is null ? null : crash.At });
 
     /// <summary>Enqueues, each task with an id had before; an outcome that is unknown is repeated.</summary>
     internal static async Task ProduceAsync(
@@ -76,14 +70,14 @@ internal static class Roles
     }
 
     internal static async Task WorkAsync(
-        IBackend backend, History history, CancellationToken stop, int slots = 6, string? folder = null, Crash? crash = null,
+        IBackend backend, History history, CancellationToken stop, int slots = 6, Store? store = null, Crash? crash = null,
         Func<TimeSpan>? stall = null)
     {
         var options = new TaskWorkerOptions
         {
             Concurrency = slots, Lease = Lease, Heartbeat = Heartbeat, ShutdownGrace = TimeSpan.FromMilliseconds(200),
         };
-        await using var worker = new TaskWorker(new RecordingBackend(backend, history, crash, stall), Handlers(history, folder, crash), options);
+        await using var worker = new TaskWorker(new RecordingBackend(backend, history, crash, stall), Handlers(history, store, crash), options);
         while (true)
         {
             try
@@ -101,7 +95,7 @@ internal static class Roles
         await worker.StopAsync(CancellationToken.None);
     }
 
-    private static TaskHandlers Handlers(History history, string? folder, Crash? crash) =>
+    private static TaskHandlers Handlers(History history, Store? store, Crash? crash) =>
         new TaskHandlers().Add<Work, long>(async (work, context) =>
         {
             var early = (long)(context.DueAt - TimeProvider.System.GetUtcNow()).TotalMilliseconds;
@@ -114,23 +108,19 @@ internal static class Roles
 
             if (work.Effect != Effect.None)
             {
-                await CompleteWithEffectAsync(work, context, folder!, history, crash);
+                await CompleteWithEffectAsync(work, context, store!, history, crash);
             }
 
             return context.Epoch;
         });
 
-    private static async Task CompleteWithEffectAsync(Work work, TaskContext context, string folder, History history, Crash? crash)
+    private static async Task CompleteWithEffectAsync(Work work, TaskContext context, Store store, History history, Crash? crash)
     {
-        await using var connection = Connect(folder);
-        await using var transaction = connection.BeginTransaction(); // Throws when the file stays busy: the attempt has failed.
+        await using var connection = await store.ConnectAsync();
+        await using var transaction = await connection.BeginTransactionAsync(); // Throws while it is busy: the attempt has failed.
         await using var command = connection.CreateCommand();
         command.Transaction = transaction;
-        command.CommandText = "create table if not exists effects (task integer, epoch integer)";
-        await command.ExecuteNonQueryAsync();
-        command.CommandText = "insert into effects values (@task, @epoch)";
-        command.Parameters.AddWithValue("@task", context.Id);
-        command.Parameters.AddWithValue("@epoch", context.Epoch);
+        command.CommandText = string.Create(CultureInfo.InvariantCulture, $"insert into effects values ({context.Id}, {context.Epoch})");
         await command.ExecuteNonQueryAsync();
         history.Note(EventKind.Settle, context.Id, context.Epoch, 1);
         try
@@ -155,44 +145,26 @@ internal static class Roles
         history.Note(EventKind.Settled, context.Id, context.Epoch, 1);
     }
 
-    /// <summary>Reads for long, and holds the file, as programs of other people do.</summary>
-    internal static async Task VandalizeAsync(string folder, Random random, CancellationToken stop)
+    /// <summary>Does to the store what programs of other people do.</summary>
+    internal static async Task VandalizeAsync(Store store, Random random, CancellationToken stop)
     {
         while (!stop.IsCancellationRequested)
         {
             try
             {
-                using var connection = Connect(folder);
-                using var transaction = connection.BeginTransaction(deferred: random.Next(3) != 0);
-                using var command = connection.CreateCommand();
-                command.CommandText = "select count(*) from tasks, (select 1 from finished limit 100)";
-                command.ExecuteScalar();
-                await Task.Delay(random.Next(20, 900), CancellationToken.None);
-                transaction.Rollback();
+                await using var connection = await store.ConnectAsync();
+                await store.VandalizeAsync(connection, random);
             }
-            catch (SqliteException)
+            catch (DbException)
             {
-                // The file is not there yet, or somebody else holds it.
+                // Somebody else holds it.
             }
 
             await Task.Delay(random.Next(100, 500), CancellationToken.None);
         }
     }
 
-    internal static SqliteConnection Connect(string folder)
-    {
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder
-        {
-            DataSource = Path.Combine(folder, "tasks.db"), Mode = SqliteOpenMode.ReadWrite, Pooling = false, DefaultTimeout = 5,
-        }.ConnectionString);
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = "pragma wal_autocheckpoint = 0";
-        command.ExecuteNonQuery();
-        return connection;
-    }
-
-    /// <summary>Runs one role as a process of its own: role, number, folder, durability, seed, crash point or "none".</summary>
+    /// <summary>Runs one role as a process of its own: role, number, folder, store, seed, crash point or "none".</summary>
     internal static async Task RunAsync(string[] args)
     {
         using var stopping = new CancellationTokenSource();
@@ -201,18 +173,18 @@ internal static class Roles
             signal.Cancel = true;
             stopping.Cancel();
         });
-        var durability = Enum.Parse<Durability>(args[3]);
+        var store = Store.Parse(args[3]);
         var random = new Random(int.Parse(args[4], CultureInfo.InvariantCulture));
         using var history = new History(args[2], args[0] + args[1]);
         CrashPoint? point = Enum.TryParse<CrashPoint>(args[5], out var named) ? named : null;
         var crash = new Crash(point, history, random);
-        await using var backend = Open(args[2], durability, crash);
+        await using var backend = store.Open(crash);
         await (args[0] switch
         {
             "producer" => ProduceAsync(backend, history, random, stopping.Token),
-            "worker" => WorkAsync(backend, history, stopping.Token, folder: args[2], crash: crash),
-            "healer" => WorkAsync(backend, history, stopping.Token, HealerSlots, args[2]),
-            "vandal" => VandalizeAsync(args[2], random, stopping.Token),
+            "worker" => WorkAsync(backend, history, stopping.Token, store: store, crash: crash),
+            "healer" => WorkAsync(backend, history, stopping.Token, HealerSlots, store),
+            "vandal" => VandalizeAsync(store, random, stopping.Token),
             _ => throw new ArgumentException($"There is no role '{args[0]}'."),
         });
     }

@@ -13,6 +13,9 @@ internal sealed class MeasuredBackend : IBackend
 
     internal static IBackend Over(IBackend backend) => backend as MeasuredBackend ?? new MeasuredBackend(backend);
 
+    /// <summary>How the store is looked at from outside; null where it cannot be.</summary>
+    internal IQueueInspector? Inspector => _backend as IQueueInspector;
+
     public ValueTask InitializeAsync(CancellationToken cancellationToken = default) => _backend.InitializeAsync(cancellationToken);
 
     public ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) => _backend.NewIdAsync(cancellationToken);

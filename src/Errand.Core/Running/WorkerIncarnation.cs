@@ -125,6 +125,27 @@ internal sealed class WorkerIncarnation : IDisposable
             {
                 execution.WarnIfLong();
             }
+
+            MeasureAge();
+        }
+    }
+
+    /// <summary>On the heartbeat's own thread, which may wait.</summary>
+    private void MeasureAge()
+    {
+        if (!Telemetry.OldestAge.Enabled || _backend is not MeasuredBackend { Inspector: { } inspector })
+        {
+            return;
+        }
+
+        try
+        {
+            var overview = inspector.GetOverviewAsync().AsTask().GetAwaiter().GetResult();
+            Telemetry.OldestAge.Record(overview.OldestWaiting?.TotalSeconds ?? 0);
+        }
+        catch (Exception e) when (e is BackendException or ObjectDisposedException)
+        {
+            // The heartbeat meets the same, and reports it.
         }
     }
 }

@@ -86,6 +86,19 @@ internal sealed class SqliteDatabase : IDisposable
         return statement.Scalar();
     }
 
+    /// <summary>Runs one statement that is not worth keeping.</summary>
+    /// <returns>The first column of its first row as text; empty when there is none.</returns>
+    internal string Text(string sql)
+    {
+        using var statement = Prepare(sql);
+        var text = statement.Step() ? statement.Text(0) : "";
+        while (text.Length > 0 && statement.Step())
+        {
+        }
+
+        return text;
+    }
+
     /// <summary>Runs any number of statements that give no rows worth reading.</summary>
     internal void Execute(string sql)
     {

@@ -170,7 +170,7 @@ internal sealed class SqliteStore
         Patiently(() => database.Execute("pragma auto_vacuum = incremental"));
         if (!IsMemory)
         {
-            Patiently(() => database.Scalar("pragma journal_mode = wal"));
+            Patiently(() => SwitchToLog(database));
             database.Scalar("pragma wal_autocheckpoint = 0");
             SetSynchronous(database, Durability.Full);
         }
@@ -179,6 +179,16 @@ internal sealed class SqliteStore
         if (!IsMemory)
         {
             SetSynchronous(database, _options.Durability);
+        }
+    }
+
+    private void SwitchToLog(SqliteDatabase database)
+    {
+        if (database.Text("pragma journal_mode = wal") is var mode && mode != "wal")
+        {
+            throw new BackendException(
+                $"{Name} cannot have a write-ahead log (it keeps journal_mode = {mode}), as on some network file systems. Choose a "
+                + "path on a disk of this machine.");
         }
     }
 

@@ -32,7 +32,7 @@ create table tasks (
     payload      blob not null
 ) strict;
 create index tasks_ready on tasks (queue, priority desc, due) where state = 10;
-create index tasks_scheduled on tasks (due) where state = 11;
+create index tasks_scheduled on tasks (due, queue) where state = 11; -- The queue, so that counting reads the index alone.
 create index tasks_running on tasks (owner) where state = 12;
 
 -- Finished tasks. The last four columns are kept for failed ones alone, so that they can be replayed.

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Errand;
 
 /// <summary>SQLite in a host.</summary>
-public static class ErrandBuilderExtensions
+public static class SqliteErrandBuilderExtensions
 {
     private const string Section = "Sqlite";
 

@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using System.Text;
 
-namespace Errand.Samples.Tests;
+namespace Errand.TestKit;
 
 /// <summary>A real process that a test has started. If it still runs when the test lets go, it is killed.</summary>
-internal sealed class RunningProgram : IDisposable
+public sealed class RunningProgram : IDisposable
 {
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(3);
 
@@ -23,7 +23,7 @@ internal sealed class RunningProgram : IDisposable
         _process.BeginErrorReadLine();
     }
 
-    internal static RunningProgram Start(
+    public static RunningProgram Start(
         string folder, IEnumerable<string> command, params (string, string)[] environment)
     {
         var words = command.ToList();
@@ -42,16 +42,16 @@ internal sealed class RunningProgram : IDisposable
         return new RunningProgram(start);
     }
 
-    internal static async Task<Ended> RunAsync(string folder, params string[] command)
+    public static async Task<Ended> RunAsync(string folder, params string[] command)
     {
         using var program = Start(folder, command);
         return await program.EndAsync();
     }
 
-    internal int Id => _process.Id;
+    public int Id => _process.Id;
 
     /// <summary>Waits for its end, and for the last of its words.</summary>
-    internal async Task<Ended> EndAsync()
+    public async Task<Ended> EndAsync()
     {
         using var bound = new CancellationTokenSource(Bound);
         await _process.WaitForExitAsync(bound.Token);
@@ -61,16 +61,28 @@ internal sealed class RunningProgram : IDisposable
         }
     }
 
-    internal bool EndsWithin(TimeSpan time) => _process.WaitForExit(time);
+    /// <summary>What it has written so far.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _output.ToString();
+            }
+        }
+    }
+
+    public bool EndsWithin(TimeSpan time) => _process.WaitForExit(time);
 
     /// <summary>What <c>kill -9</c> does.</summary>
-    internal async Task<Ended> KillAsync()
+    public async Task<Ended> KillAsync()
     {
         _process.Kill();
         return await EndAsync();
     }
 
-    internal async Task<Ended> TerminateAsync()
+    public async Task<Ended> TerminateAsync()
     {
         await RunAsync("/", "kill", "-TERM", $"{_process.Id}");
         return await EndAsync();
@@ -99,4 +111,4 @@ internal sealed class RunningProgram : IDisposable
 }
 
 /// <summary>How a program ended: 137 is <c>kill -9</c>.</summary>
-internal sealed record Ended(int Code, string Output, string Errors);
+public sealed record Ended(int Code, string Output, string Errors);

@@ -1,0 +1,1 @@
+public sealed record Report(int Year) : ITask;

@@ -1,0 +1,61 @@
+using System.Data.Common;
+using Errand.Sqlite;
+using Microsoft.Data.Sqlite;
+
+namespace Errand.Torture;
+
+internal sealed class SqliteStore(string path, Durability durability) : Store
+{
+    internal override string FinalsSql =>
+        """
+        select id, state, epoch, attempt, cast(cast(result as text) as integer),
+               (select count(*) from effects where task = id and effects.epoch = finished.epoch),
+               (select count(*) from effects where task = id and effects.epoch <> finished.epoch)
+        from   finished
+        """;
+
+    internal override IReadOnlyList<(string Sql, object Answer)> Checks =>
+    [
+        ("pragma integrity_check", "ok"),
+        ("select count(*) from pragma_foreign_key_check", 0L),
+        ("select count(*) from tasks", 0L),
+        ("select count(*) from finished where id in (select id from tasks)", 0L),
+        ("select count(*) from workers where id not in (select worker from worker_names)", 0L),
+    ];
+
+    public override string ToString() => $"{durability}:{path}";
+
+    internal static new SqliteStore Parse(string text)
+    {
+        var parts = text.Split(':', 2);
+        return new SqliteStore(parts[1], Enum.Parse<Durability>(parts[0]));
+    }
+
+    /// <summary>With checkpoints often enough for a short run to have many.</summary>
+    internal override IBackend Open(Crash? crash = null) => new SqliteBackend(
+        path, new SqliteBackendOptions { Durability = durability, CheckpointPages = 200, Reached = crash is null ? null : crash.At });
+
+    internal override async Task<DbConnection> ConnectAsync()
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder
+        {
+            DataSource = path, Mode = SqliteOpenMode.ReadWrite, Pooling = false, DefaultTimeout = 5,
+        }.ConnectionString);
+        await connection.OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = "pragma wal_autocheckpoint = 0";
+        await command.ExecuteNonQueryAsync();
+        return connection;
+    }
+
+    internal override void DropWakeUps() => Array.ForEach(Directory.GetFiles(Path.GetDirectoryName(path)!, "*.wake"), File.Delete);
+
+    internal override async Task VandalizeAsync(DbConnection connection, Random random)
+    {
+        await using var transaction = ((SqliteConnection)connection).BeginTransaction(deferred: random.Next(3) != 0);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "select count(*) from tasks, (select 1 from finished limit 100)";
+        await command.ExecuteScalarAsync();
+        await Task.Delay(random.Next(20, 900), CancellationToken.None);
+    }
+}

@@ -1,0 +1,36 @@
+using System.Data.Common;
+
+namespace Errand.Torture;
+
+/// <summary>A store that several processes torture: how each opens it, and how programs of other people reach it.</summary>
+internal abstract class Store
+{
+    /// <summary>Finished tasks: id, state, epoch, attempts, result, rows written by this epoch, and by others.</summary>
+    internal abstract string FinalsSql { get; }
+
+    /// <summary>What must hold at the end: a query, and its answer.</summary>
+    internal abstract IReadOnlyList<(string Sql, object Answer)> Checks { get; }
+
+    /// <summary>As it is told to a process in its arguments; see <see cref="Parse"/>.</summary>
+    public abstract override string ToString();
+
+    internal static Store Parse(string text) => SqliteStore.Parse(text);
+
+    internal abstract IBackend Open(Crash? crash = null);
+
+    internal abstract Task<DbConnection> ConnectAsync();
+
+    /// <summary>Takes away what tells workers of other processes that there is work; polling alone must find it.</summary>
+    internal abstract void DropWakeUps();
+
+    /// <summary>Reads for long, or holds what writers need.</summary>
+    internal abstract Task VandalizeAsync(DbConnection connection, Random random);
+
+    internal async Task<object?> ScalarAsync(string sql)
+    {
+        await using var connection = await ConnectAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        return await command.ExecuteScalarAsync();
+    }
+}
