@@ -1,3 +1,4 @@
+using Errand.PrivatePostgres;
 using Errand.PostgreSql.Tests;
 using Npgsql;
 

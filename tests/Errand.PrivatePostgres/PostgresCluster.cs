@@ -5,7 +5,7 @@ using System.Net.Sockets;
 using Errand.TestKit;
 using Npgsql;
 
-namespace Errand.PostgreSql.Tests;
+namespace Errand.PrivatePostgres;
 
 /// <summary>
 /// A PostgreSQL server of the tests' own, in a temporary folder and on loopback. It ends with the program, however that ends: a
@@ -79,7 +79,7 @@ public sealed class PostgresCluster : IAsyncDisposable
         }
     }
 
-    internal static int FreePort()
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
@@ -87,13 +87,13 @@ public sealed class PostgresCluster : IAsyncDisposable
     }
 
     /// <summary>The server refuses to run as root.</summary>
-    internal static string[] AsServer { get; } = Environment.UserName == "root"
+    public static string[] AsServer { get; } = Environment.UserName == "root"
         ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--reset-env"]
         : [];
 
-    internal static string[] Program(string name) => [.. AsServer, name];
+    public static string[] Program(string name) => [.. AsServer, name];
 
-    internal static Process Start(string[] program, params string[] arguments)
+    public static Process Start(string[] program, params string[] arguments)
     {
         string[] command = [.. program, .. arguments];
         return Process.Start(new ProcessStartInfo(command[0], command[1..])
