@@ -27,7 +27,7 @@ public sealed partial class PostgresBackend
         var next = 0;
         List<NewRow> rows = [.. tasks.Select(task => new NewRow(task, task.Id ?? ids[next++]))];
         HashSet<long> inserted = [];
-        await RunInAsync(theirs, batch => AddKnown(batch, rows, row => inserted.Add(row.GetInt64(0))), cancellationToken)
+        await RunInAsync(theirs, batch => AddKnown(batch, rows, inserted, _ => { }), cancellationToken)
             .ConfigureAwait(false);
         return [.. rows.Select(row => new EnqueuedTask(row.Id, inserted.Remove(row.Id)))];
     }

@@ -86,9 +86,8 @@ public sealed partial class PostgresBackend
 
         if (_knownRows.Count > 0)
         {
-            AddKnown(batch, _knownRows, row =>
+            AddKnown(batch, _knownRows, _inserted, row =>
             {
-                _inserted.Add(row.GetInt64(0));
                 if (row.GetInt16(1) == (int)TaskState.Scheduled)
                 {
                     NoteScheduled(row.GetInt64(2));
@@ -99,8 +98,27 @@ public sealed partial class PostgresBackend
         }
     }
 
-    private TurnBatch AddKnown(TurnBatch batch, List<NewRow> rows, Action<Npgsql.NpgsqlDataReader> read) =>
-        WithRows(batch.Add(InsertKnownTasksSql, read).With("now", TestNow), rows);
+    // A task that another process settled while it was looked for here was neither live nor finished to that statement. This one
+    // sees it finished. language=postgresql
+    private const string DeleteFinishedTasksSql = """
+        delete from errand.tasks t
+        using  errand.finished f
+        where  t.id = any(@ids) and f.id = t.id
+        returning t.id
+        """;
+
+    private void AddKnown(TurnBatch batch, List<NewRow> rows, HashSet<long> inserted, Action<Npgsql.NpgsqlDataReader> read)
+    {
+        WithRows(
+            batch.Add(InsertKnownTasksSql, row =>
+            {
+                inserted.Add(row.GetInt64(0));
+                read(row);
+            }).With("now", TestNow),
+            rows);
+        batch.Add(DeleteFinishedTasksSql, row => inserted.Remove(row.GetInt64(0)))
+            .With("ids", rows.ConvertAll(row => row.Id).ToArray());
+    }
 
     private TurnBatch WithRows(TurnBatch batch, List<NewRow> rows) => batch
         .With("ids", rows.ConvertAll(row => row.Id).ToArray())

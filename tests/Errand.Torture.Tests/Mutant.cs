@@ -53,7 +53,7 @@ public sealed record Mutant(string Name, params (string File, string Guard, stri
     {
         string[] single =
             ["Directory.Build.props", "Directory.Packages.props", "BannedSymbols.txt", "global.json", "tests/Directory.Build.props"];
-        string[] folders = ["src", "tests/Errand.Torture"];
+        string[] folders = ["src", "tests/Errand.PrivatePostgres", "tests/Errand.TestKit", "tests/Errand.Torture"];
         return
         [
             .. single.Select(name => Path.Combine(RepositoryRoot.Path, name)),

@@ -20,7 +20,11 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
 
     public async Task PlayAsync()
     {
-        await CrashInMigrationAsync();
+        if (store.EnginePoints.Contains(CrashPoint.Migration))
+        {
+            await CrashInMigrationAsync();
+        }
+
         await using (var backend = store.Open())
         {
             await backend.InitializeAsync();
@@ -40,6 +44,10 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
             if (harm % 10 == 5)
             {
                 await StopAndContinueAsync(("worker", _random.Next(1, 4)), 2); // So that every run sees leases run out.
+            }
+            else if (harm % 10 == 8)
+            {
+                await store.HarmAsync(_random);
             }
             else
             {
@@ -65,8 +73,12 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
     /// <summary>Every second process has a point at which it kills itself, of those that it comes to.</summary>
     private CrashPoint? ChooseCrash(string role)
     {
-        CrashPoint[] points = role == "worker" ? Enum.GetValues<CrashPoint>()[..^1] : [CrashPoint.Commit, CrashPoint.Checkpoint];
-        return _random.Next(2) == 0 ? points[_random.Next(points.Length)] : null;
+        CrashPoint[] points =
+        [
+            .. role == "worker" ? [CrashPoint.AfterReserve, CrashPoint.BeforeSettle, CrashPoint.AfterSettle] : Array.Empty<CrashPoint>(),
+            .. store.EnginePoints.Where(point => point != CrashPoint.Migration),
+        ];
+        return _random.Next(2) == 0 && points.Length > 0 ? points[_random.Next(points.Length)] : null;
     }
 
     private async Task HarmAsync((string Role, int Number) victim)
@@ -165,11 +177,10 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
     {
         Start("healer", 1, crash: null);
         await AreDoneAsync("not drained: no progress although nobody was harmed");
-        await using var backend = store.Open();
-        await using var queue = new TaskQueue(backend);
         for (var i = 0; i < 3 && _problems.Count == 0; i++)
         {
-            store.DropWakeUps();
+            await using var backend = store.Open(isSilent: true);
+            await using var queue = new TaskQueue(backend);
             var id = await queue.NewIdAsync();
             _history.Note(EventKind.Enqueue, id);
             await queue.EnqueueAsync(new Work(0, 0, HeedsToken: false), new EnqueueOptions { Id = id });

@@ -1,3 +1,4 @@
+using Errand.PrivatePostgres;
 using Errand.Torture;
 
 if (args.FirstOrDefault() is "producer" or "worker" or "healer" or "vandal")
@@ -18,9 +19,13 @@ catch (ArgumentException e)
 }
 
 var folder = Directory.CreateTempSubdirectory("errand-torture-").FullName;
-await using IStage stage = options.Backend == "memory"
-    ? new MemoryStage(folder, options)
-    : new ProcessStage(folder, new SqliteStore(Path.Combine(folder, "tasks.db"), options.Durability), options);
+await using var cluster = options.Backend == "postgres" ? await PostgresCluster.StartAsync() : null;
+await using IStage stage = options.Backend == "memory" ? new MemoryStage(folder, options) : new ProcessStage(
+    folder,
+    cluster is null
+        ? new SqliteStore(Path.Combine(folder, "tasks.db"), options.Durability)
+        : new PostgresStore(cluster.ConnectionString(), cluster),
+    options);
 await stage.PlayAsync();
 var checker = new Checker();
 checker.Check(History.ReadAll(folder), await stage.ReadFinalsAsync(), Roles.Lease);

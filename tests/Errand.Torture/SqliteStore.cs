@@ -31,9 +31,19 @@ internal sealed class SqliteStore(string path, Durability durability) : Store
         return new SqliteStore(parts[1], Enum.Parse<Durability>(parts[0]));
     }
 
+    internal override IReadOnlyList<CrashPoint> EnginePoints => [CrashPoint.Commit, CrashPoint.Checkpoint, CrashPoint.Migration];
+
     /// <summary>With checkpoints often enough for a short run to have many.</summary>
-    internal override IBackend Open(Crash? crash = null) => new SqliteBackend(
-        path, new SqliteBackendOptions { Durability = durability, CheckpointPages = 200, Reached = crash is null ? null : crash.At });
+    internal override IBackend Open(Crash? crash = null, bool isSilent = false)
+    {
+        if (isSilent)
+        {
+            Array.ForEach(Directory.GetFiles(Path.GetDirectoryName(path)!, "*.wake"), File.Delete);
+        }
+
+        return new SqliteBackend(
+            path, new SqliteBackendOptions { Durability = durability, CheckpointPages = 200, Reached = crash is null ? null : crash.At });
+    }
 
     internal override async Task<DbConnection> ConnectAsync()
     {
@@ -47,8 +57,6 @@ internal sealed class SqliteStore(string path, Durability durability) : Store
         await command.ExecuteNonQueryAsync();
         return connection;
     }
-
-    internal override void DropWakeUps() => Array.ForEach(Directory.GetFiles(Path.GetDirectoryName(path)!, "*.wake"), File.Delete);
 
     internal override async Task VandalizeAsync(DbConnection connection, Random random)
     {

@@ -14,14 +14,21 @@ internal abstract class Store
     /// <summary>As it is told to a process in its arguments; see <see cref="Parse"/>.</summary>
     public abstract override string ToString();
 
-    internal static Store Parse(string text) => SqliteStore.Parse(text);
+    internal static Store Parse(string text) =>
+        text.StartsWith(PostgresStore.Prefix, StringComparison.Ordinal) ? PostgresStore.Parse(text) : SqliteStore.Parse(text);
 
-    internal abstract IBackend Open(Crash? crash = null);
+    /// <summary>Points inside the engine at which a process can kill itself.</summary>
+    internal abstract IReadOnlyList<CrashPoint> EnginePoints { get; }
+
+    /// <summary>Opens it.</summary>
+    /// <param name="crash">Where the process dies; null for nowhere.</param>
+    /// <param name="isSilent">Whether other processes are told nothing of new tasks: polling alone must find them.</param>
+    internal abstract IBackend Open(Crash? crash = null, bool isSilent = false);
 
     internal abstract Task<DbConnection> ConnectAsync();
 
-    /// <summary>Takes away what tells workers of other processes that there is work; polling alone must find it.</summary>
-    internal abstract void DropWakeUps();
+    /// <summary>Harms the store itself, from the supervisor; does nothing where there is no server.</summary>
+    internal virtual Task HarmAsync(Random random) => Task.CompletedTask;
 
     /// <summary>Reads for long, or holds what writers need.</summary>
     internal abstract Task VandalizeAsync(DbConnection connection, Random random);

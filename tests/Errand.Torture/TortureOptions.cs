@@ -7,7 +7,7 @@ namespace Errand.Torture;
 internal sealed record TortureOptions
 {
     internal const string Usage =
-        "Usage: torture run [--backend sqlite|memory] [--durability full|relaxed] [--seed <n>] [--seconds <n>]";
+        "Usage: torture run [--backend sqlite|memory|postgres] [--durability full|relaxed] [--seed <n>] [--seconds <n>]";
 
     internal string Backend { get; private init; } = "sqlite";
 
@@ -37,7 +37,7 @@ internal sealed record TortureOptions
             var value = args.ElementAtOrDefault(i + 1) ?? throw new ArgumentException($"'{args[i]}' lacks its value. {Usage}");
             options = args[i] switch
             {
-                "--backend" when value is "sqlite" or "memory" => options with { Backend = value },
+                "--backend" when value is "sqlite" or "memory" or "postgres" => options with { Backend = value },
                 "--durability" when Enum.TryParse(value, ignoreCase: true, out Durability durability) =>
                     options with { Durability = durability },
                 "--seed" when Number(value) is { } seed => options with { Seed = seed },
