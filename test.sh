@@ -6,9 +6,14 @@ cd "$(dirname "$0")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 configuration=${CONFIGURATION:-Release}
 
-# The power-cut tests compile a file system layer for SQLite; it needs no header but the system's own.
-if ! command -v cc >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev
+# The power-cut tests compile a file system layer for SQLite, which needs no header but the system's own. The tests of the
+# PostgreSQL backend start servers of their own; they use the programs alone.
+missing=()
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
+compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || [ -n "${ERRAND_TEST_POSTGRES:-}" ] || missing+=(postgresql)
+command -v pgbouncer >/dev/null || missing+=(pgbouncer)
+if [ "${#missing[@]}" != 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
 if ! dotnet build Errand.slnx -c "$configuration"; then
