@@ -7,14 +7,21 @@ namespace Checksums;
 internal sealed record Arguments(string Folder, string Root, string Database, string Manifest)
 {
     internal const string Usage = """
-        Usage: checksums [<folder>] [--db <file>] [--out <manifest>]
+        Usage: checksums [<folder>] [--db <file> | --db "Host=..."] [--out <manifest>]
 
           <folder>          hash every file under it; default: the repository around the current directory, if any
           --db <file>       keep the tasks there; default: a file for this folder among the system's temporary files
+          --db "Host=..."   keep the tasks in that PostgreSQL database
           --out <manifest>  write the digests there, for sha256sum --check; default: checksums.sha256
         """;
 
-    internal string Plan => Database + ".plan";
+    /// <summary>Where this run's files and ids stand: beside what holds its tasks, or, for a server, beside the manifest.</summary>
+    internal string Plan => (IsServer ? Manifest : Database) + ".plan";
+
+    internal bool IsServer => IsConnectionString(Database);
+
+    /// <summary>For people: a connection string may hold a password.</summary>
+    internal string ShownDatabase => IsServer ? "PostgreSQL" : Database;
 
     /// <exception cref="ArgumentException">They make no sense.</exception>
     /// <exception cref="IOException">They name what is not there.</exception>
@@ -51,7 +58,8 @@ internal sealed record Arguments(string Folder, string Root, string Database, st
         }
 
         var root = RealPath.Of(folder);
-        var parsed = new Arguments(folder, root, RealPath.Of(database ?? DefaultDatabase(root)), RealPath.Of(manifest));
+        var store = database is not null && IsConnectionString(database) ? database : RealPath.Of(database ?? DefaultDatabase(root));
+        var parsed = new Arguments(folder, root, store, RealPath.Of(manifest));
         return parsed.Database != parsed.Manifest
             ? parsed
             : throw new ArgumentException("--db and --out are the same file.");
@@ -64,6 +72,8 @@ internal sealed record Arguments(string Folder, string Root, string Database, st
         || (path.StartsWith(Database, StringComparison.Ordinal)
             && (path[Database.Length..] is "" or "-wal" or "-shm" or "-journal"
                 || path.AsSpan(Database.Length).StartsWith("-worker-", StringComparison.Ordinal)));
+
+    private static bool IsConnectionString(string database) => database.StartsWith("Host=", StringComparison.OrdinalIgnoreCase);
 
     private static string ValueAfter(string[] args, int i) =>
         args.ElementAtOrDefault(i + 1) is { Length: > 0 } value
