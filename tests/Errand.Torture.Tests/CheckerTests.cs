@@ -86,12 +86,24 @@ public sealed class CheckerTests
     [Theory]
     [InlineData(1_500, 0)]
     [InlineData(300, 1)]
-    public void A_late_start_in_a_process_that_was_stopped_is_excused_by_a_stop_of_its_lease_and_by_no_shorter(long stop, int overlapping)
+    public void A_late_start_in_a_process_that_stood_still_is_excused_by_the_silence_of_a_lease_and_by_no_shorter(int silence, int overlapping)
     {
         var history = Right();
         history.RemoveAll(one => one.Kind == EventKind.Killed);
-        history.Add(At(9, "worker1-1", EventKind.Continued, value: stop, id: 0));
+        history.Add(At(9 - silence, "worker1-1", EventKind.Beat, id: 0));
+        history.Add(At(9, "worker1-1", EventKind.Beat, id: 0));
         Assert.Equal(overlapping, Checked(history, Done).Overlapping);
+    }
+
+    [Fact]
+    public void A_second_start_long_after_the_first_overlaps_while_its_process_is_heard_of()
+    {
+        var history = Right();
+        history.RemoveAll(one => one.Kind is EventKind.Killed or EventKind.Started or EventKind.Settle or EventKind.Settled);
+        history.Add(At(10, "worker1-1", EventKind.Started, epoch: 1));
+        history.AddRange(Enumerable.Range(0, 8).Select(i => At(i * 300, "worker1-1", EventKind.Beat, id: 0)));
+        history.Add(At(2_000, "worker2-2", EventKind.Started, epoch: 2));
+        Assert.Equal(1, Checked(history, Done).Overlapping);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Errand.Torture;
 
 /// <summary>A task as the drained database has it.</summary>
@@ -6,10 +8,8 @@ internal sealed record Final(long Id, int State, long Epoch, int Attempt, long? 
 /// <summary>What is wrong with a history, each a count and its first examples. Pure: it is given everything.</summary>
 internal sealed class Checker
 {
-    /// <summary>
-    /// A lease runs from the last heartbeat, which may be as much older than the start of a task as heartbeats are apart.
-    /// </summary>
-    private static readonly TimeSpan Margin = Roles.Heartbeat + TimeSpan.FromMilliseconds(100);
+    /// <summary>What clocks and the notes of events may be apart.</summary>
+    private static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(50);
 
     private readonly List<string> _examples = [];
 
@@ -53,7 +53,7 @@ internal sealed class Checker
         var final = finals.ToDictionary(one => one.Id);
         var byTask = history.Where(one => one.Id != 0).GroupBy(one => one.Id).ToDictionary(group => group.Key, group => group.ToList());
         var kills = history.Where(one => one.Kind == EventKind.Killed).ToLookup(one => one.Process);
-        var stops = history.Where(one => one.Kind == EventKind.Continued).ToLookup(one => one.Process);
+        var beats = history.GroupBy(one => one.Process).ToDictionary(group => group.Key, BeatsOf);
         Kills = kills.Sum(group => group.Count());
         Tasks = byTask.Count;
         foreach (var (id, events) in byTask)
@@ -66,7 +66,7 @@ internal sealed class Checker
             }
 
             // By epoch: a handler whose process was stopped after its reserve may start later than that of the next epoch.
-            CheckStarts(id, [.. events.Where(one => one.Kind == EventKind.Started).OrderBy(one => one.Epoch)], events, kills, stops, lease);
+            CheckStarts(id, [.. events.Where(one => one.Kind == EventKind.Started).OrderBy(one => one.Epoch)], events, kills, beats, lease);
             CheckSettlements(id, events, final.GetValueOrDefault(id));
             if (limit is not null && final.TryGetValue(id, out var end) && end.Attempt > limit)
             {
@@ -85,10 +85,10 @@ internal sealed class Checker
 
     /// <summary>
     /// Epochs rise and none comes twice; and a later start is right only when the earlier one was settled, its process was dead, or
-    /// its lease may have run out.
+    /// its lease had run out.
     /// </summary>
     private void CheckStarts(
-        long id, List<Event> starts, List<Event> events, ILookup<string, Event> kills, ILookup<string, Event> stops,
+        long id, List<Event> starts, List<Event> events, ILookup<string, Event> kills, Dictionary<string, long[]> beats,
         TimeSpan lease)
     {
         Starts += starts.Count;
@@ -110,8 +110,7 @@ internal sealed class Checker
             var last = starts[i - 1];
             var isOver = events.Any(one => one.Kind == EventKind.Settle && one.Epoch == last.Epoch && one.Ticks < start.Ticks)
                 || kills[last.Process].Any(kill => kill.Ticks < start.Ticks) // Noted before it is done: it may run on for a moment.
-                || start.Since(last) >= lease - Margin
-                || LostItsLeaseBefore(last, stops, lease);
+                || HadLostItsLease(beats[last.Process], last, start, lease);
             if (!isOver || start.Epoch == last.Epoch)
             {
                 Overlapping++;
@@ -121,15 +120,32 @@ internal sealed class Checker
         }
     }
 
+    /// <summary>When a process tried to say that it lives, and was believed. One without a worker is heard of by what it does first.</summary>
+    private static long[] BeatsOf(IEnumerable<Event> events)
+    {
+        var beats = events.Where(one => one.Kind == EventKind.Beat)
+            .Select(beat => beat.Ticks - (beat.Value * Stopwatch.Frequency / 1_000)).Order().ToArray();
+        return beats.Length > 0 ? beats : [events.First().Ticks];
+    }
+
     /// <summary>
-    /// Whether a handler started in a process that had been stopped for its lease just before: the task was reserved before the
-    /// stop, and is somebody else's by now.
+    /// Whether a process was not heard of for a lease before somebody else started its task. It may have been before its own handler
+    /// began: reserved, stopped for long, and begun when the task was another's.
     /// </summary>
-    private static bool LostItsLeaseBefore(Event start, ILookup<string, Event> stops, TimeSpan lease) =>
-        stops[start.Process].Any(stop =>
-            stop.Ticks <= start.Ticks
-            && start.Since(stop) < lease
-            && TimeSpan.FromMilliseconds(stop.Value) >= lease - Margin);
+    private static bool HadLostItsLease(long[] beats, Event last, Event start, TimeSpan lease)
+    {
+        for (var i = 0; i < beats.Length && beats[i] < start.Ticks; i++)
+        {
+            var next = i + 1 < beats.Length ? Math.Min(beats[i + 1], start.Ticks) : start.Ticks;
+            var wasSilentFor = Stopwatch.GetElapsedTime(beats[i], next);
+            if (wasSilentFor >= lease - Tolerance && Stopwatch.GetElapsedTime(next, last.Ticks) <= lease)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>
     /// Nothing of an old epoch is accepted after a newer start, one settlement at most ends a task, and what the store says in the

@@ -40,8 +40,8 @@ internal enum EventKind
     /// <summary>The process is about to be killed: from here on nobody waits for its lease.</summary>
     Killed,
 
-    /// <summary>The process was stopped and has just been continued. Value: for how many milliseconds.</summary>
-    Continued,
+    /// <summary>A worker began or said that it lives, and was believed. Value: how many milliseconds ago it tried to.</summary>
+    Beat,
 }
 
 /// <summary>

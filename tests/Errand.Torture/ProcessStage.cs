@@ -111,10 +111,8 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
     private async Task StopAndContinueAsync((string Role, int Number) victim, double leases)
     {
         var process = _processes[victim];
-        var stoppedAt = Stopwatch.GetTimestamp();
         Signal(process, "STOP");
         await Task.Delay(Roles.Lease * leases);
-        _history.Note(NameOf(victim), EventKind.Continued, value: (long)Stopwatch.GetElapsedTime(stoppedAt).TotalMilliseconds);
         Signal(process, "CONT");
     }
 

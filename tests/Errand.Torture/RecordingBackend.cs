@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics;
 
 namespace Errand.Torture;
 
@@ -19,8 +20,13 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
         IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default) =>
         inner.EnqueueInAsync(tasks, transaction, cancellationToken);
 
-    public ValueTask<long> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default) =>
-        inner.BeginWorkerAsync(worker, cancellationToken);
+    public async ValueTask<long> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default)
+    {
+        var tried = Stopwatch.GetTimestamp();
+        var owner = await inner.BeginWorkerAsync(worker, cancellationToken);
+        NoteBeat(tried);
+        return owner;
+    }
 
     public async ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
         ReserveRequest request, CancellationToken cancellationToken = default)
@@ -34,7 +40,17 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
         return tasks;
     }
 
-    public bool Heartbeat(long owner) => inner.Heartbeat(owner);
+    public bool Heartbeat(long owner)
+    {
+        var tried = Stopwatch.GetTimestamp();
+        var lives = inner.Heartbeat(owner);
+        if (lives)
+        {
+            NoteBeat(tried);
+        }
+
+        return lives;
+    }
 
     public ValueTask<int> ReconcileAsync(long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default) =>
         inner.ReconcileAsync(owner, known, cancellationToken);
@@ -78,4 +94,7 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
         history.Note(isSettled ? EventKind.Settled : EventKind.Fenced, lease.Id, lease.Epoch, value);
         return isSettled;
     }
+
+    private void NoteBeat(long tried) =>
+        history.Note(EventKind.Beat, value: (long)Stopwatch.GetElapsedTime(tried).TotalMilliseconds);
 }
