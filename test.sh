@@ -11,6 +11,14 @@ if ! command -v cc >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev
 fi
 
+# The PostgreSQL tests start a server of their own, and a pooler before it.
+needs_postgres() { [ -z "${ERRAND_TEST_POSTGRES:-}" ] && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
+if { needs_postgres || ! { [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null; }; } \
+  && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    $(needs_postgres && echo postgresql) pgbouncer
+fi
+
 if ! dotnet build Errand.slnx -c "$configuration"; then
   echo "0 passed, 1 failed"
   exit 1

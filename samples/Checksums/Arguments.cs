@@ -7,14 +7,21 @@ namespace Checksums;
 internal sealed record Arguments(string Folder, string Root, string Database, string Manifest)
 {
     internal const string Usage = """
-        Usage: checksums [<folder>] [--db <file>] [--out <manifest>]
+        Usage: checksums [<folder>] [--db <file>|"Host=..."] [--out <manifest>]
 
           <folder>          hash every file under it; default: the repository around the current directory, if any
           --db <file>       keep the tasks there; default: a file for this folder among the system's temporary files
+                            or in a PostgreSQL database: "Host=server;Database=app;Username=app;Password=..."
           --out <manifest>  write the digests there, for sha256sum --check; default: checksums.sha256
         """;
 
-    internal string Plan => Database + ".plan";
+    /// <summary>Whether the tasks are kept in PostgreSQL.</summary>
+    internal bool IsPostgres => IsConnectionString(Database);
+
+    internal string Plan => (IsPostgres ? TemporaryFile(Database, Root) : Database) + ".plan";
+
+    /// <summary>What may be shown of the database: a connection string holds a password.</summary>
+    internal string Shown => IsPostgres ? "PostgreSQL" : Database;
 
     /// <exception cref="ArgumentException">They make no sense.</exception>
     /// <exception cref="IOException">They name what is not there.</exception>
@@ -51,7 +58,7 @@ internal sealed record Arguments(string Folder, string Root, string Database, st
         }
 
         var root = RealPath.Of(folder);
-        var parsed = new Arguments(folder, root, RealPath.Of(database ?? DefaultDatabase(root)), RealPath.Of(manifest));
+        var parsed = new Arguments(folder, root, DatabaseOf(database, root), RealPath.Of(manifest));
         return parsed.Database != parsed.Manifest
             ? parsed
             : throw new ArgumentException("--db and --out are the same file.");
@@ -61,7 +68,7 @@ internal sealed record Arguments(string Folder, string Root, string Database, st
     internal bool IsOurs(string path) =>
         path == Manifest || path == AtomicFile.TemporaryPathOf(Manifest)
         || path == Plan || path == AtomicFile.TemporaryPathOf(Plan)
-        || (path.StartsWith(Database, StringComparison.Ordinal)
+        || (!IsPostgres && path.StartsWith(Database, StringComparison.Ordinal)
             && (path[Database.Length..] is "" or "-wal" or "-shm" or "-journal"
                 || path.AsSpan(Database.Length).StartsWith("-worker-", StringComparison.Ordinal)));
 
@@ -82,9 +89,19 @@ internal sealed record Arguments(string Folder, string Root, string Database, st
         return Path.GetRelativePath(current, folder?.FullName ?? current);
     }
 
-    private static string DefaultDatabase(string root)
+    private static bool IsConnectionString(string database) =>
+        database.StartsWith("Host=", StringComparison.OrdinalIgnoreCase);
+
+    private static string DatabaseOf(string? given, string root) => given switch
     {
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{Environment.UserName}:{root}"));
+        null => TemporaryFile(Environment.UserName, root),
+        _ when IsConnectionString(given) => given,
+        _ => RealPath.Of(given),
+    };
+
+    private static string TemporaryFile(string owner, string root)
+    {
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{owner}:{root}"));
         return Path.Join(Path.GetTempPath(), $"errand-checksums-{Convert.ToHexStringLower(hash.AsSpan(0, 8))}.db");
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Errand;
+using Errand.PostgreSql;
 using Errand.Sqlite;
 
 namespace Checksums;
@@ -14,7 +15,9 @@ internal sealed class Run(Arguments arguments, TaskQueue queue, TaskWorker worke
     /// <returns>The exit code: 1 when something could not be read.</returns>
     internal static async Task<int> ToEndAsync(Arguments arguments, CancellationToken cancellationToken)
     {
-        await using var backend = new SqliteBackend(arguments.Database);
+        await using IBackend backend = arguments.IsPostgres
+            ? new PostgresBackend(arguments.Database)
+            : new SqliteBackend(arguments.Database);
         await using var queue = new TaskQueue(backend);
         await using var worker = new TaskWorker(backend, new TaskHandlers().Add<Checksum, string>(Checksum.HashAsync));
         try
@@ -25,7 +28,7 @@ internal sealed class Run(Arguments arguments, TaskQueue queue, TaskWorker worke
         {
             await worker.StopAsync(cancellationToken); // It is cancelled: handlers give their tasks back at once.
             Console.WriteLine("Stopped. To go on, run it again on the same folder with");
-            Console.WriteLine(Text.Printable($"  --db '{arguments.Database}' --out '{arguments.Manifest}'"));
+            Console.WriteLine(Text.Printable($"  --db '{(arguments.IsPostgres ? "Host=..." : arguments.Database)}' --out '{arguments.Manifest}'"));
             throw;
         }
     }
@@ -33,8 +36,8 @@ internal sealed class Run(Arguments arguments, TaskQueue queue, TaskWorker worke
     private async Task<int> ToEndAsync(CancellationToken cancellationToken)
     {
         Console.WriteLine($"Folder:   {Text.Printable(arguments.Root)}");
-        Console.WriteLine($"Database: {Text.Printable(arguments.Database)}");
-        if (File.Exists(arguments.Plan) && !File.Exists(arguments.Database))
+        Console.WriteLine($"Database: {Text.Printable(arguments.Shown)}");
+        if (!arguments.IsPostgres && File.Exists(arguments.Plan) && !File.Exists(arguments.Database))
         {
             File.Delete(arguments.Plan); // Its database was taken away, and its ids mean nothing to another.
         }

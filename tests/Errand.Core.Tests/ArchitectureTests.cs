@@ -1,4 +1,5 @@
 using System.Reflection;
+using Errand.PostgreSql;
 using Errand.Sqlite;
 
 namespace Errand.Tests;
@@ -21,6 +22,12 @@ public sealed class ArchitectureTests
             name => Assert.True(
                 name is "Errand.Core" or "Microsoft.Data.Sqlite" or "Microsoft.Extensions.Logging.Abstractions" || name.StartsWith("SQLitePCLRaw.", StringComparison.Ordinal),
                 name));
+
+    [Fact]
+    public void PostgreSql_knows_core_logging_abstractions_and_npgsql() =>
+        Assert.All(
+            References(typeof(PostgresBackend).Assembly),
+            name => Assert.True(name is "Errand.Core" or "Npgsql" or "Microsoft.Extensions.Logging.Abstractions", name));
 
     [Fact]
     public void Public_types_of_core_live_in_the_root_namespace() =>

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Errand.PostgreSql;
 using Errand.Sqlite;
 using Errand.TestKit;
 
@@ -7,7 +8,7 @@ namespace Errand.Tests;
 /// <summary>The public face of each package is written down; whoever changes it changes the file with it.</summary>
 public sealed class PublicApiTests
 {
-    public static TheoryData<string> Packages => ["Errand.Core", "Errand.Sqlite"];
+    public static TheoryData<string> Packages => ["Errand.Core", "Errand.PostgreSql", "Errand.Sqlite"];
 
     /// <summary>To approve a change, copy the file that the message names over the approved one.</summary>
     [Theory]
@@ -22,6 +23,10 @@ public sealed class PublicApiTests
             $"The public face of {package} has changed. Compare, and if it is meant, say so in CHANGELOG.md and: cp {received} {approved}");
     }
 
-    private static Assembly AssemblyOf(string package) =>
-        package == "Errand.Core" ? typeof(TaskQueue).Assembly : typeof(SqliteBackend).Assembly;
+    private static Assembly AssemblyOf(string package) => package switch
+    {
+        "Errand.PostgreSql" => typeof(PostgresBackend).Assembly,
+        "Errand.Sqlite" => typeof(SqliteBackend).Assembly,
+        _ => typeof(TaskQueue).Assembly,
+    };
 }
