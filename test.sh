@@ -10,8 +10,8 @@ configuration=${CONFIGURATION:-Release}
 # PostgreSQL backend start servers of their own; they use the programs alone.
 missing=()
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
-compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || [ -n "${ERRAND_TEST_POSTGRES:-}" ] || missing+=(postgresql)
-command -v pgbouncer >/dev/null || missing+=(pgbouncer)
+compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
+[ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || missing+=(pgbouncer)
 if [ "${#missing[@]}" != 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi

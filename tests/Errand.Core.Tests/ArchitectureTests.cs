@@ -1,5 +1,6 @@
 using System.Reflection;
 using Errand.Hosting;
+using Errand.PostgreSql;
 using Errand.Sqlite;
 
 namespace Errand.Tests;
@@ -28,6 +29,12 @@ public sealed class ArchitectureTests
         Assert.All(
             References(typeof(ErrandBuilder).Assembly),
             name => Assert.True(name == "Errand.Core" || name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal), name));
+
+    [Fact]
+    public void PostgreSql_knows_core_logging_abstractions_and_npgsql() =>
+        Assert.All(
+            References(typeof(PostgresBackend).Assembly),
+            name => Assert.True(name is "Errand.Core" or "Npgsql" or "Microsoft.Extensions.Logging.Abstractions", name));
 
     [Fact]
     public void Public_types_of_core_live_in_the_root_namespace() =>

@@ -47,6 +47,7 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
             name switch
             {
                 "Errand.Core" => ["Microsoft.Extensions.Logging.Abstractions"],
+                "Errand.PostgreSql" => ["Errand.Core", "Npgsql"],
                 "Errand.Sqlite" => ["Errand.Core", "Microsoft.Data.Sqlite.Core", "SQLitePCLRaw.bundle_e_sqlite3"],
                 _ => dependencies,
             },

@@ -11,15 +11,15 @@ public class PostgresContract(PostgresServer server) : SharedStoreContract
 
     protected override IBackend Create(TimeProvider clock, TimeSpan? retention)
     {
-        var connection = server.ConnectionString(_connections.Count);
-        var backend = new PostgresBackend(connection, Options(new PostgresBackendOptions
+        var number = _connections.Count;
+        var backend = new PostgresBackend(ConnectionString(number), new PostgresBackendOptions
         {
             Schema = PostgresServer.NewSchema(),
             TimeProvider = clock,
             ServerClock = clock == TimeProvider.System ? null : new ServerClock(clock),
             Retention = retention ?? Defaults.Retention,
-        }));
-        _connections.Add(backend, connection);
+        });
+        _connections.Add(backend, server.ConnectionString(number));
         return backend;
     }
 
@@ -30,5 +30,5 @@ public class PostgresContract(PostgresServer server) : SharedStoreContract
         return connection;
     }
 
-    protected virtual PostgresBackendOptions Options(PostgresBackendOptions options) => options;
+    protected virtual string ConnectionString(int number) => server.ConnectionString(number);
 }

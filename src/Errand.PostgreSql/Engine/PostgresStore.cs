@@ -118,6 +118,10 @@ internal sealed partial class PostgresStore
                 connection = Create("turns", prepared: 0);
                 await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             }
+            else
+            {
+                await ExecuteAsync(connection, PlannerSql, cancellationToken).ConfigureAwait(false);
+            }
 
             await MigrateAsync(connection, cancellationToken).ConfigureAwait(false);
             return (connection, isPooled);
@@ -171,17 +175,30 @@ internal sealed partial class PostgresStore
     // language=postgresql
     private const string BackendPidSql = "select pg_backend_pid()";
 
-    private static async Task<bool> IsPooledAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    // A plan that is kept with its statement was made for the table as it was, and an empty one is scanned. Every statement of a
+    // turn has an index, so that a scan, or a join that needs one, is never wanted. And what is only discouraged counts as so dear that
+    // each such plan would be compiled: it is not worth that. language=postgresql
+    internal const string PlannerSql =
+        "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
+
+    private static async Task<bool> IsPooledAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        (int)(await ExecuteAsync(connection, BackendPidSql, cancellationToken).ConfigureAwait(false))! != connection.ProcessID;
+
+    private static async Task<object?> ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
     {
-        var command = new NpgsqlCommand(BackendPidSql, connection);
+        var command = new NpgsqlCommand(sql, connection);
         await using (command.ConfigureAwait(false))
         {
-            return (int)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))! != connection.ProcessID;
+            return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
+    // From the tables of the catalog: to_regclass, and its like, may answer from a cache that a wait for a lock has made stale.
     // language=postgresql
-    private const string HasMetaSql = "select to_regclass(@table) is not null";
+    private const string HasMetaSql = """
+        select exists (
+            select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = @schema and c.relname = 'meta')
+        """;
 
     // language=postgresql
     private const string VersionSql = """
@@ -194,7 +211,7 @@ internal sealed partial class PostgresStore
     private const string LockSql = "select pg_advisory_xact_lock(hashtextextended(@name, 0))";
 
     // language=postgresql
-    private const string HasSchemaSql = "select to_regnamespace(@schema) is not null";
+    private const string HasSchemaSql = "select exists (select from pg_namespace where nspname = @schema)";
 
     // language=postgresql
     private const string SetVersionSql = "update errand.meta set version = @version";
@@ -219,7 +236,7 @@ internal sealed partial class PostgresStore
 
             // Again, now that nobody else can: another process may have been first.
             var version = await ReadVersionAsync(connection, cancellationToken).ConfigureAwait(false);
-            if (version == 0 && !(bool)(await RunAsync(HasSchemaSql, "schema", $"\"{_schema}\"").ConfigureAwait(false))!)
+            if (version == 0 && !(bool)(await RunAsync(HasSchemaSql, "schema", _schema).ConfigureAwait(false))!)
             {
                 await RunAsync($"create schema \"{_schema}\"").ConfigureAwait(false);
             }
@@ -267,7 +284,7 @@ internal sealed partial class PostgresStore
     /// <summary>The version that the schema has now, 0 for none; throws when it is newer than this engine.</summary>
     private async Task<int> ReadVersionAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var exists = new NpgsqlCommand(HasMetaSql, connection) { Parameters = { new("table", $"\"{_schema}\".meta") } };
+        var exists = new NpgsqlCommand(HasMetaSql, connection) { Parameters = { new("schema", _schema) } };
         await using (exists.ConfigureAwait(false))
         {
             if (!(bool)(await exists.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!)

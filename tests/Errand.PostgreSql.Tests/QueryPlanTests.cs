@@ -1,0 +1,180 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Errand.PostgreSql.Engine;
+using Npgsql;
+
+namespace Errand.PostgreSql.Tests;
+
+/// <summary>Reserve and settle stay on their indexes, whatever is in the table and however old its statistics are.</summary>
+public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHelper output) : IAsyncLifetime
+{
+    private static readonly (string Name, string Type)[] ReserveTypes =
+    [
+        ("owner", "bigint"), ("turn", "bigint"), ("queue", "int"), ("names", "int[]"), ("floor_rank", "int"), ("floor_due", "bigint"),
+        ("floor_id", "bigint"), ("count", "int"),
+    ];
+
+    private static readonly (string Name, string Type)[] SettleTypes =
+    [
+        ("ids", "bigint[]"), ("owners", "bigint[]"), ("epochs", "bigint[]"), ("results", "bytea[]"), ("now", "bigint"),
+    ];
+
+    private readonly string _schema = PostgresServer.NewSchema();
+    private NpgsqlConnection _connection = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        await using (var backend = new PostgresBackend(server.ConnectionString(), new PostgresBackendOptions { Schema = _schema }))
+        {
+            await backend.InitializeAsync();
+        }
+
+        _connection = new NpgsqlConnection(server.ConnectionString());
+        await _connection.OpenAsync();
+        await RunAsync($"alter table {_schema}.tasks set (autovacuum_enabled = false)");
+        await PrepareAsync("reserve", PostgresBackend.ReserveSql, ReserveTypes);
+        await PrepareAsync("settle", PostgresBackend.ArchiveSuccessSql, SettleTypes);
+    }
+
+    public async ValueTask DisposeAsync() => await _connection.DisposeAsync();
+
+    [Fact]
+    public async Task Over_an_empty_table_that_was_never_analyzed_and_then_filled()
+    {
+        await UseIndexesAsync(prepared: true);
+        await InsertAsync(1, 100_000, 10);
+        await UseIndexesAsync();
+    }
+
+    [Fact]
+    public async Task Over_a_table_that_was_analyzed_empty_and_then_filled()
+    {
+        await RunAsync($"vacuum analyze {_schema}.tasks");
+        await InsertAsync(1, 100_000, 10);
+        await UseIndexesAsync();
+    }
+
+    [Fact]
+    public async Task Over_a_hundred_thousand_pending_tasks()
+    {
+        await InsertAsync(1, 100_000, 10);
+        await RunAsync($"vacuum analyze {_schema}.tasks");
+        await UseIndexesAsync();
+    }
+
+    [Fact]
+    public async Task Over_a_hundred_thousand_running_tasks_and_then_as_many_pending()
+    {
+        await InsertAsync(1, 100_000, 12);
+        await RunAsync($"vacuum analyze {_schema}.tasks");
+        await UseIndexesAsync();
+        await InsertAsync(200_000, 100_000, 10);
+        await UseIndexesAsync();
+    }
+
+    [Fact]
+    public async Task Amid_four_hundred_thousand_dead_rows_under_an_old_snapshot()
+    {
+        await using var old = new NpgsqlConnection(server.ConnectionString());
+        await old.OpenAsync();
+        await using var snapshot = await old.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead);
+        await using (var look = new NpgsqlCommand($"select count(*) from {_schema}.tasks", old, snapshot))
+        {
+            await look.ExecuteScalarAsync();
+        }
+
+        await InsertAsync(1, 400_000, 10);
+        await RunAsync($"update {_schema}.tasks set state = 12, owner = 7");
+        await RunAsync($"delete from {_schema}.tasks");
+        await InsertAsync(500_000, 1_000, 10);
+        await RunAsync($"vacuum analyze {_schema}.tasks");
+        await UseIndexesAsync();
+
+        var without = await MillisecondsAsync(Reserve(0, 1));
+        var with = await MillisecondsAsync(Reserve(500_000, 1));
+        output.WriteLine($"reserve of 1: {without:F2} ms, with a floor {with:F2} ms");
+        Assert.True(with < without / 2, $"A floor makes it quick: {with} ms with, {without} ms without.");
+    }
+
+    /// <summary>As on a connection on which statements are prepared, and as behind a pooler, where they are planned each time.</summary>
+    private async Task UseIndexesAsync()
+    {
+        await UseIndexesAsync(prepared: true);
+        await UseIndexesAsync(prepared: false);
+    }
+
+    private async Task UseIndexesAsync(bool prepared)
+    {
+        await RunAsync("reset enable_seqscan; reset enable_hashjoin; reset enable_mergejoin");
+        if (prepared)
+        {
+            await RunAsync(PostgresStore.PlannerSql);
+        }
+
+        foreach (var mode in prepared ? ["force_generic_plan", "force_custom_plan"] : new[] { "force_custom_plan" })
+        {
+            await RunAsync($"set plan_cache_mode = {mode}");
+            var reserve = await RunAsync("explain " + Reserve(0, 10));
+            Assert.True(
+                reserve.Contains("tasks_ready", StringComparison.Ordinal) && reserve.Contains("tasks_pkey", StringComparison.Ordinal)
+                && !reserve.Contains("Seq Scan", StringComparison.Ordinal),
+                $"{mode}:\n{reserve}");
+            var settle = await RunAsync(
+                "explain execute settle (array[1,2,3]::bigint[], array[7,7,7]::bigint[], array[1,1,1]::bigint[], array['','','']::bytea[], null)");
+            Assert.True(
+                settle.Contains("tasks_pkey", StringComparison.Ordinal) && !settle.Contains("tasks_running", StringComparison.Ordinal)
+                && !settle.Contains("Seq Scan", StringComparison.Ordinal),
+                $"{mode}:\n{settle}");
+        }
+    }
+
+    /// <summary>Reserves from the place in the order on at which a task of that id stands.</summary>
+    private static string Reserve(long floorId, int count) => $"execute reserve (7, 1, 1, array[1,2], -1, 1, {floorId}, {count})";
+
+    private Task<string> PrepareAsync(string name, string sql, (string Name, string Type)[] parameters)
+    {
+        var text = Parameter().Replace(
+            sql.Replace("errand.", _schema + ".", StringComparison.Ordinal),
+            match => "$" + (Array.FindIndex(parameters, one => one.Name == match.Groups["name"].Value) + 1));
+        return RunAsync($"prepare {name} ({string.Join(", ", parameters.Select(one => one.Type))}) as {text}");
+    }
+
+    private Task<string> InsertAsync(int first, int count, int state) => RunAsync($"""
+        insert into {_schema}.tasks (id, owner, epoch, due, enqueued, turn, attempt, rank, queue, name, max_attempts, state, payload)
+        select i, case when {state} = 12 then 7 else 0 end, 1, 1, 1, 1, 1, -1, 1, 1, 5, {state}, convert_to(repeat('x', 100), 'UTF8')
+        from   generate_series({first}, {first + count - 1}) as i
+        """);
+
+    private async Task<double> MillisecondsAsync(string execute)
+    {
+        var times = new List<double>();
+        for (var i = 0; i < 5; i++)
+        {
+            var plan = await RunAsync("explain (analyze) " + execute);
+            times.Add(double.Parse(ExecutionTime().Match(plan).Groups["ms"].Value, CultureInfo.InvariantCulture));
+        }
+
+        times.Sort();
+        return times[2];
+    }
+
+    private async Task<string> RunAsync(string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, _connection) { CommandTimeout = 120 };
+        await using var reader = await command.ExecuteReaderAsync();
+        var lines = new StringBuilder();
+        while (await reader.ReadAsync())
+        {
+            lines.AppendLine(reader.GetString(0));
+        }
+
+        return lines.ToString();
+    }
+
+    [GeneratedRegex("@(?<name>[a-z_]+)", RegexOptions.ExplicitCapture, 1_000)]
+    private static partial Regex Parameter();
+
+    [GeneratedRegex("Execution Time: (?<ms>[0-9.]+)", RegexOptions.ExplicitCapture, 1_000)]
+    private static partial Regex ExecutionTime();
+}
