@@ -96,6 +96,18 @@ public sealed class CheckerTests
     }
 
     [Fact]
+    public void A_start_that_comes_long_after_the_one_that_took_its_task_over_is_excused_by_the_silence_before_it()
+    {
+        var history = Right();
+        history.RemoveAll(one => one.Kind is EventKind.Killed or EventKind.Started || one.Process == "worker1-1");
+        history.Add(At(-1_000, "worker1-1", EventKind.Beat, id: 0));
+        history.Add(At(30, "worker2-2", EventKind.Started, epoch: 2));
+        history.Add(At(1_800, "worker1-1", EventKind.Beat, id: 0));
+        history.Add(At(1_805, "worker1-1", EventKind.Started, epoch: 1));
+        Assert.Equal(0, Checked(history, Done).Overlapping);
+    }
+
+    [Fact]
     public void A_second_start_long_after_the_first_overlaps_while_its_process_is_heard_of()
     {
         var history = Right();

@@ -136,8 +136,8 @@ internal sealed class Checker
     {
         for (var i = 0; i < beats.Length && beats[i] < start.Ticks; i++)
         {
-            var next = i + 1 < beats.Length ? Math.Min(beats[i + 1], start.Ticks) : start.Ticks;
-            var wasSilentFor = Stopwatch.GetElapsedTime(beats[i], next);
+            var next = i + 1 < beats.Length ? beats[i + 1] : long.MaxValue;
+            var wasSilentFor = Stopwatch.GetElapsedTime(beats[i], Math.Min(next, start.Ticks));
             if (wasSilentFor >= lease - Tolerance && Stopwatch.GetElapsedTime(next, last.Ticks) <= lease)
             {
                 return true;
