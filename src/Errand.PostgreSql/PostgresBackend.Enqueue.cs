@@ -79,9 +79,9 @@ public sealed partial class PostgresBackend
                 .With("owners", _newRows.ConvertAll(row => row.Owner).ToArray());
         }
 
-        if (_pendingInTurn)
+        if (_pendingInTurn || _left.Count > 0)
         {
-            NoteReady();
+            _readyVersion++;
         }
 
         if (_knownRows.Count > 0)
@@ -167,8 +167,16 @@ public sealed partial class PostgresBackend
             return;
         }
 
-        _pendingInTurn |= task.DueAt is not null || !(task.Delay > TimeSpan.Zero);
-        _wakeOwed = true;
+        if (task.DueAt is null && !(task.Delay > TimeSpan.Zero))
+        {
+            _left.Add((task.Queue, task.Name));
+        }
+        else
+        {
+            _pendingInTurn |= task.DueAt is not null; // The server's clock decides.
+            _wakeOwed = true;
+        }
+
         ForgetFloorsAbove(task);
     }
 

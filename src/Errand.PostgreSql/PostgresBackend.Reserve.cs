@@ -25,7 +25,8 @@ public sealed partial class PostgresBackend
     private long _serverTime; // As last heard.
     private long _serverTimeHeard; // When, on the monotonic clock.
     private int _turnOfQueue;
-    private bool _pendingInTurn; // This turn inserts what it hands to nobody.
+    private bool _pendingInTurn; // This turn inserts what may be due, and hands it to nobody.
+    private readonly HashSet<(string Queue, string Name)> _left = []; // New in this turn, due, and handed to nobody.
 
     /// <summary>What stands for the server's clock in tests; null otherwise.</summary>
     private long? TestNow => _options.ServerClock?.GetUtcNow().ToUnixTimeMilliseconds();
@@ -239,12 +240,15 @@ public sealed partial class PostgresBackend
         {
             var waiting = _waiting[i];
             waiting.EndLook();
+            waiting.Worker.Seen = (waiting.SeenVersion, waiting.Queues);
             if (waiting.Reserved.Count > 0)
             {
                 _waiting.RemoveAt(i);
                 waiting.Complete();
             }
         }
+
+        _wakeOwed |= _left.Count > 0;
     }
 
     /// <summary>After a failure: nobody got anything, unless the answer was lost and the commit was done after all.</summary>
@@ -307,6 +311,7 @@ public sealed partial class PostgresBackend
         _settled.Clear();
         _afterCommit.Clear();
         _pendingInTurn = false;
+        _left.Clear();
     }
 
     /// <summary>After the commit.</summary>
@@ -350,6 +355,8 @@ public sealed partial class PostgresBackend
 
         internal long Owner => request.Owner;
 
+        internal IReadOnlyList<string> Queues => request.Queues;
+
         internal LocalWorker Worker => _worker!;
 
         internal List<(int Rank, ReservedTask Task)> Reserved { get; } = [];
@@ -381,7 +388,7 @@ public sealed partial class PostgresBackend
         internal int Room() =>
             Math.Min(request.MaxTasks, request.FreeSlots?.Invoke() ?? int.MaxValue) - HandedOff.Count - Reserved.Count;
 
-        internal bool IsOver => Deadline <= backend._time.GetTimestamp() && (_looksLeft <= 0 || Room() <= 0);
+        internal bool IsOver => Deadline <= backend._time.GetTimestamp() && (_looksLeft <= 0 || SeenVersion == backend._readyVersion || Room() <= 0);
 
         internal bool Takes(NewTask task) => Worker.Knows(task.Name) && request.Queues.Contains(task.Queue, StringComparer.Ordinal);
 
@@ -391,6 +398,12 @@ public sealed partial class PostgresBackend
             {
                 Fail(new WorkerLostException(request.Owner));
                 return;
+            }
+
+            // What it has seen all of in its last wait need not be looked through again; who does not wait asks the store itself.
+            if (request.Wait != TimeSpan.Zero && ReferenceEquals(_worker.Seen.Queues, request.Queues))
+            {
+                SeenVersion = _worker.Seen.Version;
             }
 
             backend._waiting.Add(this);
@@ -416,6 +429,7 @@ public sealed partial class PostgresBackend
                 Worker.NoteLook(QueueInTurn, isFull: Looked == Asked);
                 if (Looked < Asked)
                 {
+                    backend._left.RemoveWhere(one => one.Queue == QueueInTurn && Worker.Knows(one.Name)); // It got them.
                     _queue = (_queue + 1) % request.Queues.Count;
                     if (--_queuesLeft == 0)
                     {

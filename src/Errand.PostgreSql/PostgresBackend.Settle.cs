@@ -4,8 +4,9 @@ using Npgsql;
 namespace Errand.PostgreSql;
 
 /// <summary>
-/// Settle: every statement is fenced by id, owner and epoch, and each settles its kind of a whole turn. <c>owner + 0</c> and
-/// <c>state + 0</c> leave the planner the primary key alone: the index of running tasks would be read from end to end.
+/// Settle: every statement is fenced by id, owner and epoch, and each settles its kind of a whole turn. The planner must fetch the
+/// rows by <c>id = any(...)</c> and hash them: the index of running tasks would be read from end to end, and a loop would compare
+/// every pair. So the ids stand there twice, and the state is checked in a way that is known only after the join.
 /// </summary>
 public sealed partial class PostgresBackend
 {
@@ -38,7 +39,7 @@ public sealed partial class PostgresBackend
         with settled as (
             delete from errand.tasks t
             using  unnest(@ids, @owners, @epochs, @results) as s (id, owner, epoch, result)
-            where  t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12
+            where  t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12
             returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.attempt, t.rank, t.queue, t.name, s.result
         )
         insert into errand.finished (id, owner, epoch, due, enqueued, finished, attempt, rank, queue, name, state, result)
@@ -52,7 +53,7 @@ public sealed partial class PostgresBackend
         with settled as (
             delete from errand.tasks t
             using  unnest(@ids, @owners, @epochs, @errors) as s (id, owner, epoch, error)
-            where  t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12
+            where  t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12
             returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.attempt, t.rank, t.queue, t.name, s.error, t.timeout,
                 t.max_attempts, t.retry, t.payload
         )
@@ -72,7 +73,7 @@ public sealed partial class PostgresBackend
         update errand.tasks t
         set    state = case when s.delay <= 0 then 10 else 11 end, owner = 0, due = now + s.delay
         from   clock, unnest(@ids, @owners, @epochs, @delays) as s (id, owner, epoch, delay)
-        where  t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12
+        where  t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12
         returning t.id, t.epoch, t.due
         """;
 
@@ -81,7 +82,7 @@ public sealed partial class PostgresBackend
         update errand.tasks t
         set    state = 10, owner = 0, attempt = t.attempt - 1
         from   unnest(@ids, @owners, @epochs) as s (id, owner, epoch)
-        where  t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12
+        where  t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12
         returning t.id, t.epoch
         """;
 

@@ -61,6 +61,12 @@ public sealed partial class PostgresBackend
             _givenBelow = 0;
             _mark = _store.Mark;
             DropAllWorkers();
+            foreach (var operation in _arrived)
+            {
+                operation.Ids = null;
+                operation.MayBeDone = false;
+            }
+
             if (_isPooled)
             {
                 Log.Pooled(_logger, _store.Name);
@@ -97,6 +103,7 @@ public sealed partial class PostgresBackend
             catch (BackendException e) when (redos < Redos && (PostgresErrors.LostConnection(e) || PostgresErrors.IsConflict(e)))
             {
                 await ConnectAsync().ConfigureAwait(false);
+                await PrepareAsync().ConfigureAwait(false); // The names have other numbers when another store is there now.
             }
         }
     }

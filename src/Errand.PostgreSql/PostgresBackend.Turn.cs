@@ -55,6 +55,8 @@ public sealed partial class PostgresBackend
             await _inbox.Reader.WaitToReadAsync().ConfigureAwait(false);
         }
 
+        // Who was told of the last turn goes first: what he asks next comes into this one, and a worker waits for what is enqueued.
+        await Task.Yield();
         var rows = 0;
         while (rows < RowsInTurn && _inbox.Reader.TryRead(out var operation))
         {
@@ -181,9 +183,9 @@ public sealed partial class PostgresBackend
         }
 
         NoteCommitted();
+        DeliverReserved(); // First: a worker that waits again in time for the next turn has new tasks handed to it.
         CompleteAll(settles);
         CompleteAll(enqueues);
-        DeliverReserved();
         WakeStrangers();
         await TellWaitersAsync().ConfigureAwait(false);
     }

@@ -324,6 +324,9 @@ public sealed partial class PostgresBackend
 
         internal int[] NameIds { get; private set; } = [];
 
+        /// <summary>The version of what is ready that its last wait has seen all of, and in which queues.</summary>
+        internal (long Version, IReadOnlyList<string>? Queues) Seen { get; set; } = (-1, null);
+
         internal void Know(IEnumerable<string> names, InternedNames numbers)
         {
             _names = names.ToFrozenSet(StringComparer.Ordinal);

@@ -106,7 +106,7 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
 
     private async Task UseIndexesAsync(bool prepared)
     {
-        await RunAsync("reset enable_seqscan; reset enable_hashjoin; reset enable_mergejoin");
+        await RunAsync("reset enable_seqscan; reset enable_mergejoin; reset jit");
         if (prepared)
         {
             await RunAsync(PostgresStore.PlannerSql);
@@ -120,10 +120,14 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
                 reserve.Contains("tasks_ready", StringComparison.Ordinal) && reserve.Contains("tasks_pkey", StringComparison.Ordinal)
                 && !reserve.Contains("Seq Scan", StringComparison.Ordinal),
                 $"{mode}:\n{reserve}");
-            var settle = await RunAsync(
-                "explain execute settle (array[1,2,3]::bigint[], array[7,7,7]::bigint[], array[1,1,1]::bigint[], array['','','']::bytea[], null)");
+            var ids = string.Join(',', Enumerable.Range(1, 500));
+            var settle = await RunAsync($$"""
+                explain execute settle (
+                    '{{{ids}}}', array_fill(7, array[500]), array_fill(1, array[500]), array_fill(''::bytea, array[500]), null)
+                """);
             Assert.True(
-                settle.Contains("tasks_pkey", StringComparison.Ordinal) && !settle.Contains("tasks_running", StringComparison.Ordinal)
+                settle.Contains("Index Cond: (id = ANY", StringComparison.Ordinal) && (settle.Contains("Hash Cond", StringComparison.Ordinal) || settle.Contains("Merge Cond", StringComparison.Ordinal))
+                && !settle.Contains("tasks_running", StringComparison.Ordinal)
                 && !settle.Contains("Seq Scan", StringComparison.Ordinal),
                 $"{mode}:\n{settle}");
         }

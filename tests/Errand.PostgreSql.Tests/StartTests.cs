@@ -50,6 +50,23 @@ public sealed class StartTests(PostgresServer server)
             1L, await PostgresServer.ExecuteAsync(server.ConnectionString(), $"select count(*) from pg_tables where schemaname = '{_schema}'"));
     }
 
+    [Fact]
+    public async Task A_schema_that_is_removed_under_a_backend_is_made_anew_and_its_workers_are_told()
+    {
+        var task = new NewTask { Name = "a", Payload = "{}"u8.ToArray() };
+        await using var backend = Backend();
+        var owner = await backend.BeginWorkerAsync(new WorkerRegistration { Lease = TimeSpan.FromSeconds(30), TaskNames = ["a"] });
+        await backend.EnqueueAsync([task]);
+        await PostgresServer.ExecuteAsync(server.ConnectionString(), $"drop schema {_schema} cascade");
+
+        var id = Assert.Single(await backend.EnqueueAsync([task])).Id;
+
+        Assert.Null(await backend.GetResultAsync(id, TimeSpan.Zero));
+        Assert.False(backend.Heartbeat(owner));
+        await Assert.ThrowsAsync<WorkerLostException>(
+            async () => await backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1, Wait = TimeSpan.Zero }));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("1st")]

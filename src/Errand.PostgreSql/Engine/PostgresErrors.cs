@@ -17,7 +17,7 @@ internal static class PostgresErrors
     /// </summary>
     internal static bool LostConnection(BackendException exception) =>
         exception.InnerException is not PostgresException { SqlState: var state, InvariantSeverity: var severity }
-        || severity is "FATAL" or "PANIC" || IsShutdown(state) || state is PostgresErrorCodes.ReadOnlySqlTransaction;
+        || severity is "FATAL" or "PANIC" || IsShutdown(state) || IsElsewhere(state);
 
     /// <summary>Whether the same statement may succeed when it is run again at once.</summary>
     internal static bool IsConflict(BackendException exception) =>
@@ -65,6 +65,10 @@ internal static class PostgresErrors
             $"{store} ended the connection: {e.MessageText}. It is made anew.", true, e),
         _ => new BackendException($"{store} refused a statement: {e.MessageText} (SQLSTATE {e.SqlState}).", e.IsTransient, e),
     };
+
+    /// <summary>What is connected to is not, or no longer, what it should be: a new connection may find it.</summary>
+    private static bool IsElsewhere(string state) => state is PostgresErrorCodes.ReadOnlySqlTransaction
+        or PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName or PostgresErrorCodes.UndefinedFunction;
 
     private static bool IsShutdown(string state) =>
         state.StartsWith("57P", StringComparison.Ordinal) || state.StartsWith("08", StringComparison.Ordinal);

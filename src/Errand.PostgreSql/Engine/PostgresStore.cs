@@ -176,10 +176,9 @@ internal sealed partial class PostgresStore
     private const string BackendPidSql = "select pg_backend_pid()";
 
     // A plan that is kept with its statement was made for the table as it was, and an empty one is scanned. Every statement of a
-    // turn has an index, so that a scan, or a join that needs one, is never wanted. And what is only discouraged counts as so dear that
-    // each such plan would be compiled: it is not worth that. language=postgresql
-    internal const string PlannerSql =
-        "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
+    // turn has an index, so that a scan is never wanted. What is only discouraged counts as dear enough to be compiled, which takes
+    // longer than any of them. language=postgresql
+    internal const string PlannerSql = "set enable_seqscan = off; set enable_mergejoin = off; set jit = off";
 
     private static async Task<bool> IsPooledAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         (int)(await ExecuteAsync(connection, BackendPidSql, cancellationToken).ConfigureAwait(false))! != connection.ProcessID;
