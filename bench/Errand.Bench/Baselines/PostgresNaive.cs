@@ -34,13 +34,24 @@ internal static class PostgresNaive
         tally.CheckThatEachRanOnce();
         return [tasks / elapsed.TotalSeconds];
 
+        // Who is woken later may see newer tasks, and take the older one that this statement has in its snapshot.
+        async Task<(long Id, Note Note)> ReserveAsync()
+        {
+            while (true)
+            {
+                if (await queue.ReserveAsync() is { } reserved)
+                {
+                    return reserved;
+                }
+            }
+        }
+
         async Task WorkAsync()
         {
             while (Interlocked.Increment(ref taken) <= tasks)
             {
                 await enqueued.WaitAsync();
-                var (id, note) = await queue.ReserveAsync()
-                    ?? throw new InvalidOperationException("A worker was woken for a task that is not there.");
+                var (id, note) = await ReserveAsync();
                 await queue.MarkSuccessAsync(id, tally.Run(note));
             }
         }
