@@ -7,9 +7,15 @@ namespace Errand.Bench.Scenarios;
 /// A minute of live load on PostgreSQL, where every task leaves dead rows: whether the end of it is as fast as its
 /// beginning, and how large the table of live tasks has become by then, its indexes included.
 /// </summary>
+/// <remarks>
+/// <c>sustained</c> is steady: callers wait while a thousand tasks are left, so what grows is only what is dead. In
+/// <c>sustained-open</c> they never wait for the worker, and whatever it cannot keep up with is left at the end.
+/// </remarks>
 internal sealed class Sustained(PostgresServer server) : IScenario
 {
     private const int Windows = 6;
+    private const int Callers = 64;
+    private const int MostLeft = 1_000;
 
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(10);
 
@@ -29,24 +35,24 @@ internal sealed class Sustained(PostgresServer server) : IScenario
 
     public IEnumerable<Case> Cases(int tasks)
     {
-        foreach (var callers in (int[])[64, 256])
-        {
-            var measure = server.Measure((place, _) => MeasureAsync(place, callers));
-            yield return new Case($"sustained-{callers}", Store.Postgres, Tasks: null, measure);
-        }
+        var steady = server.Measure((place, _) => MeasureAsync(place, MostLeft));
+        yield return new Case("sustained", Store.Postgres, Tasks: null, steady);
+        var open = server.Measure((place, _) => MeasureAsync(place, int.MaxValue));
+        yield return new Case("sustained-open", Store.Postgres, Tasks: null, open);
     }
 
-    private async Task<double[]> MeasureAsync(ServerPlace place, int callers)
+    private async Task<double[]> MeasureAsync(ServerPlace place, int mostLeft)
     {
-        await WarmUpAsync(callers); // Else the first window is slow, and the last looks good beside it.
+        await WarmUpAsync(); // Else the first window is slow, and the last looks good beside it.
         var (enqueued, done, isOver) = (0, 0, false);
+        using var room = new SemaphoreSlim(mostLeft);
         await using var store = place.Open();
         await store.Queue.InitializeAsync();
         var handlers = new TaskHandlers().Add<Note, Receipt>((note, _) => Run(note));
         await using var worker = new TaskWorker(store.Backend, handlers);
         await worker.StartAsync();
         var watch = Stopwatch.StartNew();
-        var calling = Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(CallAsync)));
+        var calling = Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(CallAsync)));
         var rates = new double[Windows];
         for (var window = 0; window < Windows; window++)
         {
@@ -66,6 +72,7 @@ internal sealed class Sustained(PostgresServer server) : IScenario
         Receipt Run(Note note)
         {
             Interlocked.Increment(ref done);
+            room.Release();
             return new Receipt(note.Index);
         }
 
@@ -73,15 +80,16 @@ internal sealed class Sustained(PostgresServer server) : IScenario
         {
             while (!Volatile.Read(ref isOver))
             {
+                await room.WaitAsync();
                 await store.Queue.EnqueueAsync(Note.At(Interlocked.Increment(ref enqueued)));
             }
         }
     }
 
-    private async Task WarmUpAsync(int callers)
+    private async Task WarmUpAsync()
     {
         await using var place = await server.OpenPlaceAsync();
         await using var store = place.Open();
-        await Load.LiveAsync(store, Measurement.WarmUpTasks * 2, callers);
+        await Load.LiveAsync(store, Measurement.WarmUpTasks * 2, Callers);
     }
 }
