@@ -5,6 +5,9 @@ internal interface IScenario
 {
     string Name { get; }
 
+    /// <summary>What it measures, as <c>--backend</c> names it.</summary>
+    string Backend => "sqlite";
+
     /// <summary>One line for the usage text.</summary>
     string Summary { get; }
 

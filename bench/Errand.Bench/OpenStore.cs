@@ -7,13 +7,21 @@ namespace Errand.Bench;
 internal sealed class OpenStore : IAsyncDisposable
 {
     internal OpenStore(Store store, string path)
+        : this(new SqliteBackend(path, new SqliteBackendOptions
+        {
+            Durability = store == Store.Relaxed ? Durability.Relaxed : Durability.Full,
+        }))
     {
-        var durability = store == Store.Relaxed ? Durability.Relaxed : Durability.Full;
-        Backend = new SqliteBackend(path, new SqliteBackendOptions { Durability = durability });
-        Queue = new TaskQueue(Backend);
     }
 
-    internal SqliteBackend Backend { get; }
+    /// <summary>Owns the backend from now on.</summary>
+    internal OpenStore(IBackend backend)
+    {
+        Backend = backend;
+        Queue = new TaskQueue(backend);
+    }
+
+    internal IBackend Backend { get; }
 
     internal TaskQueue Queue { get; }
 

@@ -1,6 +1,9 @@
 namespace Errand.Bench;
 
-/// <summary>The place of one sample's database: new, and gone with its folder when this is disposed.</summary>
+/// <summary>
+/// The place of one sample's database in a file: new, and gone with its folder when this is disposed. A server's is a
+/// <see cref="Postgres.ServerPlace"/>.
+/// </summary>
 internal sealed class Place : IDisposable
 {
     private readonly DirectoryInfo? _folder;
@@ -8,7 +11,7 @@ internal sealed class Place : IDisposable
     internal Place(Store store)
     {
         Store = store;
-        _folder = store.IsMemory ? null : Directory.CreateTempSubdirectory("errand-bench-");
+        _folder = store.IsFile ? Directory.CreateTempSubdirectory("errand-bench-") : null;
         Path = _folder is null ? ":memory:" : System.IO.Path.Combine(_folder.FullName, "tasks.db");
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Errand.Bench;
 using Errand.Bench.Crew;
+using Errand.Bench.Postgres;
 using Errand.Bench.Scenarios;
 using SQLitePCL;
 
@@ -13,7 +14,12 @@ if (args is [Member.Role, ..])
     return await Member.RunAsync(args);
 }
 
-IScenario[] scenarios = [new Seed(), new Space(), new Limit(), new Processes()];
+await using var server = new PostgresServer();
+IScenario[] scenarios =
+[
+    new Seed(), new Space(), new Limit(), new Processes(),
+    new PostgresLimit(server), new Sustained(server), new Pickup(server),
+];
 Options options;
 try
 {
@@ -26,9 +32,12 @@ catch (ArgumentException e)
 }
 
 Batteries_V2.Init();
+var engine = options.Scenario.Backend == PostgresServer.Backend
+    ? await server.StartAsync()
+    : $"SQLite {raw.sqlite3_libversion().utf8_to_string()}";
 Console.WriteLine(string.Create(
     CultureInfo.InvariantCulture,
-    $".NET {Environment.Version}, SQLite {raw.sqlite3_libversion().utf8_to_string()}, "
+    $".NET {Environment.Version}, {engine}, "
     + $"{Environment.ProcessorCount} cores; median and min..max of {options.Rounds} interleaved rounds\n"));
 var rows = await Measurement.RunAsync(options);
 Report.Print(options.Scenario, rows, Console.Out);

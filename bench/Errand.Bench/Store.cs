@@ -9,9 +9,14 @@ internal sealed record Store(string Kind, string Durability)
 
     internal static Store Relaxed { get; } = new("file", "relaxed");
 
+    internal static Store Postgres { get; } = new("postgresql", "full");
+
+    /// <summary>Those of SQLite.</summary>
     internal static IReadOnlyList<Store> All { get; } = [Memory, Full, Relaxed];
 
     internal bool IsMemory => this == Memory;
+
+    internal bool IsFile => Kind == "file";
 
     /// <summary>What a connection that is used by hand is told, for the durability that Errand gives.</summary>
     internal string Pragmas => this switch

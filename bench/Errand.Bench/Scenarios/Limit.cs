@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Errand.Bench.Baselines;
 
 namespace Errand.Bench.Scenarios;
@@ -32,13 +31,14 @@ internal sealed class Limit : IScenario
             yield return Case(NaiveLive, few, Naive.LiveAsync, NaiveLive);
             foreach (var callers in (int[])[1, 64, 256])
             {
-                var measure = OpenStore.Measure((open, n) => EnqueueAsync(open, n, callers));
+                var measure = OpenStore.Measure((open, n) => Load.EnqueueAsync(open, n, callers));
                 yield return Case($"enqueue-{callers}", callers == 1 ? few : tasks, measure, NaiveEnqueue);
             }
 
-            yield return Case("enqueue-bulk", tasks, OpenStore.Measure(EnqueueManyAsync), NaiveEnqueue);
-            yield return Case("drain", tasks, OpenStore.Measure(DrainAsync), naive: null);
-            yield return Case("live", tasks, OpenStore.Measure(LiveAsync), NaiveLive);
+            yield return Case("enqueue-bulk", tasks, OpenStore.Measure(Load.EnqueueManyAsync), NaiveEnqueue);
+            yield return Case("drain", tasks, OpenStore.Measure(Load.DrainAsync), naive: null);
+            var live = OpenStore.Measure((open, n) => Load.LiveAsync(open, n, callers: 64));
+            yield return Case("live", tasks, live, NaiveLive);
 
             Case Case(string name, int count, Func<Place, int, Task<double[]>> measure, string? naive) =>
                 new(name, store, count, measure) { Raw = Raw, Naive = naive };
@@ -50,44 +50,5 @@ internal sealed class Limit : IScenario
     {
         var divisor = store == Store.Full ? 100 : store == Store.Relaxed ? 10 : 4;
         return (tasks + divisor - 1) / divisor;
-    }
-
-    private static async Task<double> EnqueueAsync(OpenStore store, int tasks, int callers)
-    {
-        var watch = Stopwatch.StartNew();
-        await CallAsync(store.Queue, tasks, callers);
-        return tasks / watch.Elapsed.TotalSeconds;
-    }
-
-    private static async Task<double> EnqueueManyAsync(OpenStore store, int tasks)
-    {
-        var watch = Stopwatch.StartNew();
-        await store.FillAsync(tasks);
-        return tasks / watch.Elapsed.TotalSeconds;
-    }
-
-    private static async Task<double> DrainAsync(OpenStore store, int tasks)
-    {
-        await store.FillAsync(tasks);
-        var elapsed = await store.DrainAsync(tasks);
-        return tasks / elapsed.TotalSeconds;
-    }
-
-    private static async Task<double> LiveAsync(OpenStore store, int tasks)
-    {
-        var elapsed = await store.DrainAsync(tasks, meanwhile: () => CallAsync(store.Queue, tasks, callers: 64));
-        return tasks / elapsed.TotalSeconds;
-    }
-
-    private static Task CallAsync(TaskQueue queue, int tasks, int callers)
-    {
-        var next = -1;
-        return Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(async () =>
-        {
-            for (var i = Interlocked.Increment(ref next); i < tasks; i = Interlocked.Increment(ref next))
-            {
-                await queue.EnqueueAsync(Note.At(i));
-            }
-        })));
     }
 }

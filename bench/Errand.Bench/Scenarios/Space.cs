@@ -1,3 +1,5 @@
+using Errand.Sqlite;
+
 namespace Errand.Bench.Scenarios;
 
 /// <summary>How much room tasks take: pages in use, divided by the number of tasks.</summary>
@@ -27,14 +29,15 @@ internal sealed class Space : IScenario
 
     private static async Task<double> GrowthAsync(OpenStore store, int tasks, bool finish)
     {
-        var before = await store.Backend.GetStorageAsync();
+        var backend = (SqliteBackend)store.Backend; // Of which every store here is.
+        var before = await backend.GetStorageAsync();
         await store.FillAsync(tasks);
         if (finish)
         {
             await store.DrainAsync(tasks);
         }
 
-        var after = await store.Backend.GetStorageAsync();
+        var after = await backend.GetStorageAsync();
         return (after.UsedBytes - before.UsedBytes) / (double)tasks;
     }
 }
