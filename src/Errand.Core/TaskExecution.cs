@@ -117,16 +117,6 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         return outcome;
     }
 
-    private void Count(string outcome)
-    {
-        if (Telemetry.Settled.Enabled)
-        {
-            var tags = Telemetry.TagsOf(_task.Queue, _task.Name);
-            tags.Add(Telemetry.OutcomeTag, outcome);
-            Telemetry.Settled.Add(1, tags);
-        }
-    }
-
     private async ValueTask<AttemptOutcome> AttemptAsync()
     {
         object payload;
@@ -267,6 +257,16 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
             case AttemptOutcome.Released:
                 Log.Released(_logger, _task.Lease.Id, _task.Name);
                 break;
+        }
+    }
+
+    private void Count(string outcome)
+    {
+        if (Telemetry.Settled.Enabled)
+        {
+            var tags = Telemetry.TagsOf(_task.Queue, _task.Name);
+            tags.Add(Telemetry.OutcomeTag, outcome);
+            Telemetry.Settled.Add(1, tags);
         }
     }
 }

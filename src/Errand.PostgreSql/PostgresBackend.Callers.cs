@@ -1,3 +1,4 @@
+using System.Data;
 using System.Data.Common;
 using Errand.PostgreSql.Engine;
 using Npgsql;
@@ -14,7 +15,7 @@ public sealed partial class PostgresBackend
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Takes a <see cref="NpgsqlTransaction"/> of any isolation level, as ADO.NET and Entity Framework Core give it. Workers of other
+    /// Takes a <see cref="NpgsqlTransaction"/> of any isolation level, as ADO.NET gives it; with an id had before, READ COMMITTED alone. Workers of other
     /// processes find the tasks by polling, within a second of the commit.
     /// </remarks>
     public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
@@ -27,9 +28,21 @@ public sealed partial class PostgresBackend
         var next = 0;
         List<NewRow> rows = [.. tasks.Select(task => new NewRow(task, task.Id ?? ids[next++]))];
         HashSet<long> inserted = [];
-        await RunInAsync(theirs, batch => AddKnown(batch, rows, inserted, _ => { }), cancellationToken)
+        await RunInAsync(theirs, batch => AddTheirs(batch, theirs, rows, inserted), cancellationToken)
             .ConfigureAwait(false);
         return [.. rows.Select(row => new EnqueuedTask(row.Id, inserted.Remove(row.Id)))];
+    }
+
+    private void AddTheirs(TurnBatch batch, NpgsqlTransaction transaction, List<NewRow> rows, HashSet<long> inserted)
+    {
+        if (transaction.IsolationLevel > IsolationLevel.ReadCommitted && rows.Exists(row => row.Task.Id is not null))
+        {
+            throw new InvalidOperationException(
+                $"In a transaction of isolation level {transaction.IsolationLevel} nobody can see whether a task with an id had before "
+                + "has ended meanwhile, and it would run again. Use ReadCommitted, or let the queue choose the id.");
+        }
+
+        AddKnown(batch, rows, inserted, _ => { });
     }
 
     /// <inheritdoc/>

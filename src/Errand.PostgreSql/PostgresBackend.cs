@@ -32,7 +32,7 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
 
     /// <summary>Creates a backend. The server is connected to, and the schema made if need be, at the first use.</summary>
     /// <param name="connectionString">
-    /// As Npgsql takes it, of a server of version 13 or later. Pooling plays no part: a backend keeps up to four connections of its
+    /// As Npgsql takes it, of a server of version 13 or later (tested with 15). Pooling plays no part: a backend keeps up to four connections of its
     /// own, and opens one more now and then.
     /// </param>
     /// <param name="options">Schema, retention and the like. Default is null: every default.</param>

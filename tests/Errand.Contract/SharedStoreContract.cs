@@ -298,7 +298,7 @@ public abstract class SharedStoreContract : BackendContract
         {
             await using var own = await ConnectAsync(backend);
             await using var transaction = await own.BeginTransactionAsync(Token);
-            await ExecuteAsync(own, transaction, $"update {TasksTable} set epoch = epoch + 1 where id = {context.Id}");
+            await ExecuteAsync(own, transaction, $"update tasks set epoch = epoch + 1 where id = {context.Id}");
             thrown.SetResult(await Assert.ThrowsAsync<LeaseLostException>(
                 () => context.CompleteInAsync(transaction, 1, Token)));
             return 0;
@@ -310,9 +310,6 @@ public abstract class SharedStoreContract : BackendContract
         var lost = Assert.IsType<LeaseLostException>(await thrown.Task.WaitAsync(TimeSpan.FromSeconds(30), Token));
         Assert.Equal(1, lost.Epoch);
     }
-
-    /// <summary>The name of the table of live tasks, for tests that harm it.</summary>
-    protected virtual string TasksTable => "tasks";
 
     [TaskName("sum")]
     public sealed record Sum(int Left, int Right) : ITask<int>;

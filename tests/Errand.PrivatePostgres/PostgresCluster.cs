@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Errand.TestKit;
-using Npgsql;
 
 namespace Errand.PrivatePostgres;
 
@@ -61,13 +60,6 @@ public sealed class PostgresCluster : IAsyncDisposable
     /// <summary>Stops the server: <c>fast</c> as an operator does, <c>immediate</c> as a crash does.</summary>
     public Task StopServerAsync(string mode) =>
         RunAsync([.. AsServer, Path.Combine(Programs, "pg_ctl"), "-D", $"{_folder}/data", "-m", mode, "-w", "-s", "stop"]);
-
-    public async Task CreateDatabaseAsync(string name)
-    {
-        await using var source = NpgsqlDataSource.Create(ConnectionString() + ";Pooling=false");
-        await using var command = source.CreateCommand($"create database {name}");
-        await command.ExecuteNonQueryAsync();
-    }
 
     public async ValueTask DisposeAsync()
     {
