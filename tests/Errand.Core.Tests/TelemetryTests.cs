@@ -103,6 +103,18 @@ public sealed class TelemetryTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task An_exception_whose_text_throws_fails_its_attempt_while_somebody_listens()
+    {
+        var handlers = new TaskHandlers().Add<Measured, int>((_, _) => throw new Spiteful());
+        await using var worker = new TaskWorker(_backend, handlers, new TaskWorkerOptions { Queues = [_name] });
+        await worker.StartAsync(Token);
+        var options = new EnqueueOptions { Queue = _name, Retry = RetryPolicy.None };
+        var handle = await _queue.EnqueueAsync(new Measured(0), options, Token);
+        await Assert.ThrowsAsync<TaskFailedException>(() => handle.WaitAsync(TimeSpan.FromSeconds(30), Token));
+        Assert.Equal(ActivityStatusCode.Error, Assert.Single(Mine("process ")).Status);
+    }
+
+    [Fact]
     public async Task A_lost_lease_is_counted()
     {
         _meter.ForceFlush();
@@ -167,6 +179,13 @@ public sealed class TelemetryTests : IAsyncDisposable
                 .Where(point => tag is not { } wanted || wanted.Value.Equals(point.Tags.GetValueOrDefault(wanted.Key)))
                 .Sum(point => point.Value);
         }
+    }
+
+    private sealed class Spiteful : Exception
+    {
+        public override string Message => throw new FormatException();
+
+        public override string ToString() => throw new FormatException();
     }
 
     [TaskName("measured")]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Errand.Running;
 
 namespace Errand.Diagnostics;
 
@@ -120,7 +121,7 @@ internal static class Telemetry
 
     internal static void Fail(Activity? activity, Exception exception)
     {
-        activity?.SetStatus(ActivityStatusCode.Error, exception.Message);
+        activity?.SetStatus(ActivityStatusCode.Error, ErrorText.Of(exception).Split('\n', 2)[0]); // Its own text may throw.
         activity?.SetTag(ErrorTag, exception.GetType().FullName);
     }
 
