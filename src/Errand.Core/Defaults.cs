@@ -33,6 +33,18 @@ public static class Defaults
     /// <summary>A handler without a timeout is reported once when it runs longer than this: 1 hour.</summary>
     public static readonly TimeSpan LongRunningWarning = TimeSpan.FromHours(1);
 
+    /// <summary>A handler that still runs this long after its token was cancelled is reported as stuck: 10 seconds.</summary>
+    public static readonly TimeSpan StuckAfter = TimeSpan.FromSeconds(10);
+
+    /// <summary>How many of the attempts that did not end a task are kept with it: the last 20.</summary>
+    public const int AttemptsKept = 20;
+
+    /// <summary>The largest checkpoint: 64 KiB of JSON.</summary>
+    public const int MaxCheckpointBytes = 64 * 1024;
+
+    /// <summary>How often the progress of one task is stored at most: every second.</summary>
+    public static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
+
     /// <summary>The largest payload: 1 MiB of JSON.</summary>
     public const int MaxPayloadBytes = 1024 * 1024;
 

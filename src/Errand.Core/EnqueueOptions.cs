@@ -26,6 +26,25 @@ public sealed record EnqueueOptions
     /// </summary>
     public DateTimeOffset? DueAt { get; init; }
 
+    /// <summary>
+    /// The task does not start any more from this time on, by the clock of the backend: it ends as <see cref="TaskState.Expired"/>
+    /// instead, also between two attempts. One that has started runs on. Default is null: never; years 1970 to 9999.
+    /// </summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>
+    /// While a task of the same name and with this key lives, no other is made: the call gives the one that is there, and its handle
+    /// says so (<see cref="TaskHandle.IsNew"/>). Enforced by a unique index in the transaction that enqueues, whoever else enqueues
+    /// at the same moment. Default is null: none; 1 to 512 characters.
+    /// </summary>
+    public string? UniqueKey { get; init; }
+
+    /// <summary>
+    /// How long, from the enqueue on, the <see cref="UniqueKey"/> stays taken although its task has ended. Default is null: it is free
+    /// when the task has ended; 1 ms to 3,650 days.
+    /// </summary>
+    public TimeSpan? UniqueFor { get; init; }
+
     /// <summary>How long one attempt may run before its token is cancelled. Default is null: for ever; 1 ms to 30 days.</summary>
     public TimeSpan? Timeout { get; init; }
 
@@ -54,9 +73,29 @@ public sealed record EnqueueOptions
         problems.Range(
             Timeout is { } timeout && (timeout < TimeSpan.FromMilliseconds(1) || timeout > LongestTimeout),
             nameof(Timeout), Timeout, "1 ms to 30 days");
+        problems.Range(
+            ExpiresAt is { } expires && (expires < DateTimeOffset.UnixEpoch || expires > LatestDue),
+            nameof(ExpiresAt), ExpiresAt, "years 1970 to 9999");
+        problems.Range(
+            UniqueFor is { } period && (period < TimeSpan.FromMilliseconds(1) || period > LongestDelay),
+            nameof(UniqueFor), UniqueFor, "1 ms to 3,650 days");
         if (Delay is not null && DueAt is not null)
         {
             problems.Add($"{nameof(Delay)} and {nameof(DueAt)} are both set; keep one");
+        }
+
+        if (ExpiresAt <= DueAt)
+        {
+            problems.Add($"{nameof(ExpiresAt)} is {ExpiresAt:u} but {nameof(DueAt)} is {DueAt:u}; such a task could never start");
+        }
+
+        if (UniqueKey is not null)
+        {
+            problems.Text(UniqueKey, MaxKeyLength, nameof(UniqueKey));
+        }
+        else if (UniqueFor is not null)
+        {
+            problems.Add($"{nameof(UniqueFor)} is set but {nameof(UniqueKey)} is not; give the key that is to be unique");
         }
 
         Retry?.CollectProblems(problems.Within(nameof(Retry)));
@@ -66,6 +105,7 @@ public sealed record EnqueueOptions
     /// <summary>The largest id: what JSON numbers carry without loss.</summary>
     internal const long MaxId = (1L << 53) - 1;
 
+    private const int MaxKeyLength = 512;
     private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(3650);
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(30);
     private static readonly DateTimeOffset LatestDue = new(9999, 12, 31, 23, 59, 59, TimeSpan.Zero);

@@ -54,7 +54,7 @@ public interface IBackend : IAsyncDisposable
     /// <summary>
     /// Waits until there is a task to start, and starts up to <see cref="ReserveRequest.MaxTasks"/>: each belongs to the owner,
     /// with its epoch and attempt counted. Tasks are offered by priority, due time, then id. One whose name no live worker
-    /// knows is parked, uncharged.
+    /// knows is parked, uncharged; one that has expired ends; queues that are paused give none.
     /// </summary>
     /// <param name="request">Who asks, for which queues and how many.</param>
     /// <param name="cancellationToken">
@@ -63,6 +63,15 @@ public interface IBackend : IAsyncDisposable
     /// <returns>The tasks; empty when the wait ended without any.</returns>
     /// <exception cref="WorkerLostException">The owner is no longer alive to the store.</exception>
     ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(ReserveRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Cancels a task. One that waits ends at once; one that runs is marked, and the worker that runs it is told within a second
+    /// (<see cref="WorkerRegistration.CancelRequested"/>): from then on every outcome but success ends it as cancelled.
+    /// </summary>
+    /// <param name="id">The task's id.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="TaskNotFoundException">No task has this id, live or finished.</exception>
+    ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Says that the owner lives. Synchronous, because it is called from a thread of its own that depends on no thread pool.
@@ -80,6 +89,28 @@ public interface IBackend : IAsyncDisposable
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>How many were given back.</returns>
     ValueTask<int> ReconcileAsync(long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default);
+
+    /// <summary>Stores how far a running task has come.</summary>
+    /// <param name="lease">The right to do so.</param>
+    /// <param name="fraction">From 0 to 1; null for none.</param>
+    /// <param name="message">Words for people, at most 1,024 characters without NUL; null for none.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>False when the lease was lost: nothing was changed.</returns>
+    ValueTask<bool> ReportProgressAsync(
+        TaskLease lease, double? fraction, string? message, CancellationToken cancellationToken = default);
+
+    /// <summary>Stores data that a later attempt of a running task can go on from.</summary>
+    /// <param name="lease">The right to do so.</param>
+    /// <param name="checkpoint">The data, which replaces what was stored before.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>False when the lease was lost: nothing was changed.</returns>
+    ValueTask<bool> SaveCheckpointAsync(
+        TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default);
+
+    /// <summary>Gives what <see cref="SaveCheckpointAsync"/> stored last for a task; empty when nothing is.</summary>
+    /// <param name="id">The task's id.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(long id, CancellationToken cancellationToken = default);
 
     /// <summary>Ends a task as succeeded.</summary>
     /// <param name="lease">The right to do so.</param>
@@ -103,14 +134,31 @@ public interface IBackend : IAsyncDisposable
     /// <param name="cancellationToken">Ends the wait.</param>
     ValueTask<bool> HoldsAsync(TaskLease lease, CancellationToken cancellationToken = default);
 
-    /// <summary>Ends an attempt as failed: the task waits for its next attempt, or is failed for good.</summary>
+    /// <summary>
+    /// Ends an attempt as failed: the task waits for its next attempt, or is failed for good; or it ends as cancelled, when somebody
+    /// asked for that meanwhile and an attempt would follow.
+    /// </summary>
     /// <param name="lease">The right to do so.</param>
     /// <param name="failure">The error, and when to try again.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>False when the lease was lost: nothing was changed.</returns>
     ValueTask<bool> MarkFailureAsync(TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default);
 
-    /// <summary>Gives a task back unfinished; its attempt is not charged.</summary>
+    /// <summary>Ends a task as cancelled, after its handler has heeded that somebody asked for it.</summary>
+    /// <param name="lease">The right to do so.</param>
+    /// <param name="reason">What the handler threw, where it was more than that it was cancelled; null for nothing.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>False when the lease was lost: nothing was changed.</returns>
+    ValueTask<bool> MarkCancelledAsync(TaskLease lease, string? reason, CancellationToken cancellationToken = default);
+
+    /// <summary>Puts a task off: it waits, and its attempt is not charged. One that was to be cancelled ends instead.</summary>
+    /// <param name="lease">The right to do so.</param>
+    /// <param name="delay">How long it waits.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>False when the lease was lost: nothing was changed.</returns>
+    ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default);
+
+    /// <summary>Gives a task back unfinished; its attempt is not charged. One that was to be cancelled ends instead.</summary>
     /// <param name="lease">The right to do so.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>False when the lease was lost: nothing was changed.</returns>

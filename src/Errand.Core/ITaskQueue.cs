@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Errand;
 
 /// <summary>What <see cref="TaskQueue"/> does, so that code that enqueues can be tested with a stand-in.</summary>
@@ -14,9 +16,18 @@ public interface ITaskQueue
     Task<TaskHandle<TResult>> EnqueueAsync<TResult>(
         ITask<TResult> task, EnqueueOptions? options = null, CancellationToken cancellationToken = default);
 
-    /// <inheritdoc cref="TaskQueue.EnqueueManyAsync"/>
+    /// <inheritdoc cref="TaskQueue.EnqueueManyAsync(IEnumerable{ITaskPayload}, EnqueueOptions?, CancellationToken)"/>
+    [OverloadResolutionPriority(1)] // Null options mean this one.
     Task<IReadOnlyList<TaskHandle>> EnqueueManyAsync(
         IEnumerable<ITaskPayload> tasks, EnqueueOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <inheritdoc cref="TaskQueue.EnqueueManyAsync{TPayload}"/>
+    Task<IReadOnlyList<TaskHandle>> EnqueueManyAsync<TPayload>(
+        IEnumerable<TPayload> tasks, Func<TPayload, EnqueueOptions> options, CancellationToken cancellationToken = default)
+        where TPayload : ITaskPayload;
+
+    /// <inheritdoc cref="TaskQueue.CancelAsync"/>
+    Task<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="TaskQueue.GetResultAsync"/>
     Task<TaskResult?> GetResultAsync(long id, TimeSpan timeout = default, CancellationToken cancellationToken = default);

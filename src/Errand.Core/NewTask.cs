@@ -21,6 +21,17 @@ public sealed record NewTask
     /// <summary>When it is due; null for at once.</summary>
     public DateTimeOffset? DueAt { get; init; }
 
+    /// <summary>After this it does not start any more; null for never.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>
+    /// While a task of this name and key lives, or <see cref="UniqueFor"/> of one has not passed, another is not made; null for none.
+    /// </summary>
+    public string? UniqueKey { get; init; }
+
+    /// <summary>How long from its enqueue on the key stays taken, though the task has ended; null for no longer than it lives.</summary>
+    public TimeSpan? UniqueFor { get; init; }
+
     /// <summary>How long one attempt may run; null for ever.</summary>
     public TimeSpan? Timeout { get; init; }
 

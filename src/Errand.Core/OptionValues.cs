@@ -64,7 +64,11 @@ public sealed class OptionValues
     /// <summary>Reads a length of time: <c>00:00:30</c>, <c>1.00:00:00</c>.</summary>
     /// <inheritdoc cref="Read(string, string?)"/>
     /// <remarks>A number alone is refused: it would be read as days.</remarks>
-    public TimeSpan Read(string option, TimeSpan otherwise) => Parse<TimeSpan>(
+    public TimeSpan Read(string option, TimeSpan otherwise) => Read(option, (TimeSpan?)otherwise) ?? otherwise;
+
+    /// <summary>Reads a length of time that may be absent.</summary>
+    /// <inheritdoc cref="Read(string, TimeSpan)"/>
+    public TimeSpan? Read(string option, TimeSpan? otherwise) => Parse<TimeSpan>(
         option,
         text => text.Contains(':') && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null,
         "a time such as 00:00:30") ?? otherwise;

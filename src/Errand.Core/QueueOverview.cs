@@ -15,6 +15,9 @@ public sealed record QueueOverview
     /// </summary>
     public required IReadOnlyList<QueueCount> Counts { get; init; }
 
+    /// <summary>The queues that are paused, by name.</summary>
+    public required IReadOnlyList<string> PausedQueues { get; init; }
+
     /// <summary>Workers of any process whose process lives and whose lease has not run out.</summary>
     public required int LiveWorkers { get; init; }
 

@@ -6,8 +6,8 @@ public sealed record ReserveRequest
     /// <summary>The incarnation, from <see cref="IBackend.BeginWorkerAsync"/>.</summary>
     public required long Owner { get; init; }
 
-    /// <summary>The queues to take from; each request begins with another, so that none starves.</summary>
-    public IReadOnlyList<string> Queues { get; init; } = [Defaults.Queue];
+    /// <summary>The queues to take from; requests of one owner begin with each as often as its weight says, so that none starves.</summary>
+    public IReadOnlyList<QueueSubscription> Queues { get; init; } = [Defaults.Queue];
 
     /// <summary>How many tasks are taken at most; at least 1.</summary>
     public required int MaxTasks { get; init; }

@@ -13,6 +13,12 @@ public sealed record RetryPolicy
     /// <summary>One attempt, no retry.</summary>
     public static RetryPolicy None { get; } = new() { MaxAttempts = 1 };
 
+    /// <summary>The same wait before every attempt, without jitter.</summary>
+    /// <param name="delay">The wait; zero to 30 days.</param>
+    /// <param name="maxAttempts">Attempts in all, the first included. Default is 5; 1 to 10,000.</param>
+    public static RetryPolicy Fixed(TimeSpan delay, int maxAttempts = Defaults.MaxAttempts) =>
+        new() { MaxAttempts = maxAttempts, Delay = delay, MaxDelay = delay, Factor = 1, Jitter = 0 };
+
     /// <summary>Attempts in all, the first included. Default is 5; 1 to 10,000.</summary>
     public int MaxAttempts { get; init; } = Defaults.MaxAttempts;
 

@@ -1,5 +1,7 @@
 using System.Data.Common;
 using Errand.Payloads;
+using Errand.Running;
+using Microsoft.Extensions.Logging;
 
 namespace Errand;
 
@@ -9,12 +11,18 @@ public sealed class TaskContext
     private readonly IBackend _backend;
     private readonly PayloadSerializer _serializer;
     private readonly TaskLease _lease;
+    private readonly Func<ProgressReports> _newReports;
+    private bool _hasSaved; // A checkpoint, in this attempt.
+    private ProgressReports? _reports; // Made by whichever thread of the handler reports first.
 
-    internal TaskContext(ReservedTask task, IBackend backend, PayloadSerializer serializer, CancellationToken cancellationToken)
+    internal TaskContext(
+        ReservedTask task, IBackend backend, PayloadSerializer serializer, TimeProvider time, ILogger logger,
+        CancellationToken cancellationToken)
     {
         _backend = backend;
         _serializer = serializer;
         _lease = task.Lease;
+        _newReports = () => new ProgressReports(backend, task, time, logger);
         Id = task.Lease.Id;
         Name = task.Name;
         Queue = task.Queue;
@@ -54,8 +62,8 @@ public sealed class TaskContext
     public DateTimeOffset DueAt { get; }
 
     /// <summary>
-    /// Cancelled when the attempt's timeout passes, its lease is lost, or its worker stops and has waited long enough. A
-    /// handler that ignores it keeps its slot until it returns.
+    /// Cancelled when the attempt's timeout passes, somebody cancels the task, its lease is lost, or its worker stops and has waited
+    /// long enough. A handler that ignores it keeps its slot until it returns, and is reported as stuck.
     /// </summary>
     public CancellationToken CancellationToken { get; }
 
@@ -88,6 +96,84 @@ public sealed class TaskContext
     public Task CompleteInAsync<TResult>(
         DbTransaction transaction, TResult result, CancellationToken cancellationToken = default) =>
         CompleteAsync(transaction, _serializer.SerializeResult(result, typeof(TResult)), cancellationToken);
+
+    /// <summary>
+    /// Says how far the handler has come. Returns at once: the last word of each second is stored, and the last of all when the handler
+    /// returns. What cannot be stored is dropped. It is kept with the task across attempts.
+    /// </summary>
+    /// <param name="fraction">From 0 to 1.</param>
+    /// <param name="message">Words for people. Default is null: none; cut after 1,024 characters.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The fraction is not from 0 to 1.</exception>
+    public void ReportProgress(double fraction, string? message = null)
+    {
+        if (!(fraction is >= 0 and <= 1))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(fraction), fraction, "Progress goes from 0 to 1; give percents divided by 100.");
+        }
+
+        Reports.Report(fraction, message is null ? null : Shown(message));
+    }
+
+    /// <summary>
+    /// Stores data from which a later attempt of this task can go on, in place of what was stored before. When this returns, it is
+    /// committed; it is removed with the task.
+    /// </summary>
+    /// <typeparam name="T">The type of the data.</typeparam>
+    /// <param name="data">The data, stored as JSON of at most 64 KiB.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="LeaseLostException">The task is somebody else's by now: stop.</exception>
+    /// <exception cref="ArgumentException">The data is too large or cannot be written as JSON.</exception>
+    /// <exception cref="BackendException">The store could not do it.</exception>
+    public async Task SaveCheckpointAsync<T>(T data, CancellationToken cancellationToken = default)
+    {
+        var json = _serializer.SerializeCheckpoint(data, typeof(T));
+        if (!await _backend.SaveCheckpointAsync(_lease, json, cancellationToken).ConfigureAwait(false))
+        {
+            throw new LeaseLostException(Id, Epoch);
+        }
+
+        _hasSaved = true;
+    }
+
+    /// <summary>Reads what an attempt of this task has stored last. On the first start it costs nothing.</summary>
+    /// <typeparam name="T">The type of the data.</typeparam>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The data; the type's default when there is none.</returns>
+    /// <exception cref="System.Text.Json.JsonException">The stored data is not a <typeparamref name="T"/>.</exception>
+    /// <exception cref="BackendException">The store could not do it.</exception>
+    public async Task<T?> GetCheckpointAsync<T>(CancellationToken cancellationToken = default)
+    {
+        var json = Epoch == 1 && !_hasSaved
+            ? default
+            : await _backend.ReadCheckpointAsync(Id, cancellationToken).ConfigureAwait(false);
+        return json.IsEmpty ? default : (T?)_serializer.Deserialize(json.Span, typeof(T));
+    }
+
+    /// <summary>The handler has returned.</summary>
+    internal ValueTask EndAsync() => Volatile.Read(ref _reports)?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private ProgressReports Reports
+    {
+        get
+        {
+            if (Volatile.Read(ref _reports) is { } reports)
+            {
+                return reports;
+            }
+
+            var made = _newReports();
+            return Interlocked.CompareExchange(ref _reports, made, null) ?? made;
+        }
+    }
+
+    /// <summary>As every store can hold it.</summary>
+    private static string Shown(string message)
+    {
+        const int MaxLength = 1_024;
+        var text = message.Length <= MaxLength ? message : string.Concat(message.AsSpan(0, MaxLength - 1), "…");
+        return text.Replace('\0', '\uFFFD');
+    }
 
     private async Task CompleteAsync(DbTransaction transaction, ReadOnlyMemory<byte> result, CancellationToken cancellationToken)
     {

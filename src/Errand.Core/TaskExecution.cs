@@ -15,16 +15,18 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
     private readonly PayloadSerializer _serializer;
     private readonly WorkerIncarnation _incarnation;
     private readonly WorkerSlots _slots;
+    private readonly TaskWorkerOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _cancellation;
     private readonly long _startedAt;
     private volatile CancelReason _cancelReason; // Written by who cancels, read when the handler has returned.
-    private bool _warned; // Heartbeat thread only.
+    private bool _warned; // Heartbeat thread only, as the next.
+    private long? _seenCancelledAt;
 
     internal TaskExecution(
         IBackend backend, ReservedTask task, HandlerBinding handler, PayloadSerializer serializer,
-        WorkerIncarnation incarnation, WorkerSlots slots, TimeProvider time, ILogger logger)
+        WorkerIncarnation incarnation, WorkerSlots slots, TaskWorkerOptions options, ILogger logger)
     {
         _backend = backend;
         _task = task;
@@ -32,11 +34,12 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         _serializer = serializer;
         _incarnation = incarnation;
         _slots = slots;
-        _time = time;
+        _options = options;
+        _time = options.TimeProvider;
         _logger = logger;
-        _startedAt = time.GetTimestamp();
+        _startedAt = _time.GetTimestamp();
         _cancellation = task.Timeout is { } timeout
-            ? new CancellationTokenSource(timeout, time)
+            ? new CancellationTokenSource(timeout, _time)
             : new CancellationTokenSource();
     }
 
@@ -48,7 +51,11 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
     /// <summary>Cancels the handler's token. Its callbacks run on the thread pool, never on the caller.</summary>
     internal void Cancel(CancelReason reason)
     {
-        _cancelReason = reason;
+        if (reason != CancelReason.Stopping || _cancelReason == CancelReason.None)
+        {
+            _cancelReason = reason; // A stop does not hide that the task was to be cancelled.
+        }
+
         try
         {
             _ = _cancellation.CancelAsync();
@@ -59,10 +66,30 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         }
     }
 
-    internal void WarnIfLong()
+    /// <summary>With each heartbeat: a handler that ignores its token, or has none that would end it, is reported once.</summary>
+    internal void WarnIfStuck()
     {
-        var elapsed = _time.GetElapsedTime(_startedAt);
-        if (!_warned && _task.Timeout is null && elapsed > Defaults.LongRunningWarning)
+        if (_warned)
+        {
+            return;
+        }
+
+        if (_seenCancelledAt is null && _cancellation.IsCancellationRequested)
+        {
+            _seenCancelledAt = _time.GetTimestamp();
+        }
+
+        if (_seenCancelledAt is { } since)
+        {
+            var ignored = _time.GetElapsedTime(since);
+            if (ignored >= Defaults.StuckAfter)
+            {
+                _warned = true;
+                Telemetry.Stuck.Add(1, Telemetry.TagsOf(_task.Queue, _task.Name));
+                Log.Stuck(_logger, _task.Lease.Id, _task.Name, _task.Attempt, ignored);
+            }
+        }
+        else if (_task.Timeout is null && _time.GetElapsedTime(_startedAt) is var elapsed && elapsed > Defaults.LongRunningWarning)
         {
             _warned = true;
             Log.RunsLong(_logger, _task.Lease.Id, _task.Name, _task.Attempt, elapsed);
@@ -131,10 +158,17 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         }
 
         object? result;
-        var context = new TaskContext(_task, _backend, _serializer, _cancellation.Token);
+        var context = new TaskContext(_task, _backend, _serializer, _time, _logger, _cancellation.Token);
         try
         {
-            result = await _handler.RunAsync(payload, context).ConfigureAwait(false);
+            try
+            {
+                result = await _handler.RunAsync(payload, context).ConfigureAwait(false);
+            }
+            finally
+            {
+                await context.EndAsync().ConfigureAwait(false);
+            }
         }
         catch (Exception e) when (context.IsCompletedByHandler)
         {
@@ -142,12 +176,17 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         }
         catch (OperationCanceledException e) when (_cancellation.IsCancellationRequested)
         {
-            return _cancelReason == CancelReason.None ? Failed(TimedOut(e)) : new AttemptOutcome.Released();
+            return _cancelReason switch
+            {
+                CancelReason.None => Decide(TimedOut(e)),
+                CancelReason.Requested => new AttemptOutcome.Cancelled(null),
+                _ => new AttemptOutcome.Released(),
+            };
         }
         catch (Exception e)
         {
             // The user's code may throw anything, and what it throws is data.
-            return Failed(e);
+            return _cancelReason == CancelReason.Requested ? new AttemptOutcome.Cancelled(e) : Decide(e);
         }
 
         if (context.IsCompletedByHandler)
@@ -169,15 +208,45 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
     private TimeoutException TimedOut(OperationCanceledException e) =>
         new($"The handler of '{_task.Name}' was cancelled after its timeout of {_task.Timeout}.", e);
 
-    private AttemptOutcome.Failed Failed(Exception e)
+    /// <summary>What follows from an exception: first by what it is, then by the worker's options, else by the task's policy.</summary>
+    private AttemptOutcome Decide(Exception e) => e switch
+    {
+        FailTaskException => FailedForGood(e),
+        RetryTaskException retry => Failed(e, Backoff.Bounded(retry.After)),
+        SnoozeTaskException snooze => new AttemptOutcome.Snoozed(Backoff.Bounded(snooze.Delay)),
+        _ => Ask(e) switch
+        {
+            RetryDecision.Fail => FailedForGood(e),
+            RetryDecision.Retry retry => Failed(e, Backoff.Bounded(retry.Delay)),
+            RetryDecision.Snooze snooze => new AttemptOutcome.Snoozed(Backoff.Bounded(snooze.Delay)),
+            _ => Failed(e),
+        },
+    };
+
+    private RetryDecision? Ask(Exception e)
+    {
+        try
+        {
+            return _options.OnFailure?.Invoke(
+                new FailedAttempt(_task.Lease.Id, _task.Name, _task.Queue, _task.Attempt, _task.Retry.MaxAttempts, e));
+        }
+        catch (Exception thrown)
+        {
+            // The user's code again: an attempt must not be left unsettled because of it.
+            Log.DecisionFailed(_logger, _task.Lease.Id, _task.Name, _task.Attempt, thrown);
+            return null;
+        }
+    }
+
+    private AttemptOutcome.Failed Failed(Exception e, TimeSpan? after = null)
     {
         if (_task.Attempt >= _task.Retry.MaxAttempts)
         {
             return FailedForGood(e);
         }
 
-        var sample = Backoff.Sample(_task.Lease.Id, _task.Attempt);
-        return new(new TaskFailure(ErrorText.Of(e), Backoff.After(_task.Retry, _task.Attempt, sample)), e);
+        var wait = after ?? Backoff.After(_task.Retry, _task.Attempt, Backoff.Sample(_task.Lease.Id, _task.Attempt));
+        return new(new TaskFailure(ErrorText.Of(e), wait), e);
     }
 
     private static AttemptOutcome.Failed FailedForGood(Exception e) => new(new TaskFailure(ErrorText.Of(e), null), e);
@@ -229,6 +298,9 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         AttemptOutcome.Succeeded succeeded => _backend.MarkSuccessAsync(_task.Lease, succeeded.Result, CancellationToken.None),
         AttemptOutcome.CompletedByHandler => new(true),
         AttemptOutcome.Failed failed => _backend.MarkFailureAsync(_task.Lease, failed.Failure, CancellationToken.None),
+        AttemptOutcome.Cancelled cancelled => _backend.MarkCancelledAsync(
+            _task.Lease, cancelled.Exception is { } error ? ErrorText.Of(error) : null, CancellationToken.None),
+        AttemptOutcome.Snoozed snoozed => _backend.SnoozeAsync(_task.Lease, snoozed.Delay, CancellationToken.None),
         _ => _backend.ReleaseAsync(_task.Lease, CancellationToken.None),
     };
 
@@ -238,6 +310,8 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         {
             AttemptOutcome.Failed { Failure.RetryAfter: null } => "failed",
             AttemptOutcome.Failed => "retried",
+            AttemptOutcome.Cancelled => "cancelled",
+            AttemptOutcome.Snoozed => "snoozed",
             AttemptOutcome.Released => "released",
             _ => "succeeded",
         });
@@ -253,6 +327,12 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
                 break;
             case AttemptOutcome.CompletedByHandler { Exception: { } exception }:
                 Log.ThrewAfterCompletion(_logger, _task.Lease.Id, _task.Name, _task.Attempt, exception);
+                break;
+            case AttemptOutcome.Cancelled cancelled:
+                Log.Cancelled(_logger, _task.Lease.Id, _task.Name, _task.Attempt, cancelled.Exception);
+                break;
+            case AttemptOutcome.Snoozed snoozed:
+                Log.Snoozed(_logger, _task.Lease.Id, _task.Name, _task.Attempt, snoozed.Delay);
                 break;
             case AttemptOutcome.Released:
                 Log.Released(_logger, _task.Lease.Id, _task.Name);

@@ -3,13 +3,15 @@ namespace Errand;
 /// <summary>A task that was enqueued: its id, and a way to wait for its end.</summary>
 /// <param name="queue">The queue that knows the task.</param>
 /// <param name="id">The task's id.</param>
-/// <param name="isNew">False where the id was given and the task existed already.</param>
+/// <param name="isNew">False where a task of the given id or unique key existed already.</param>
 public class TaskHandle(ITaskQueue queue, long id, bool isNew = true)
 {
     /// <summary>The task's id: stable over every attempt, so that it can serve as an idempotency key.</summary>
     public long Id { get; } = id;
 
-    /// <summary>False where <see cref="EnqueueOptions.Id"/> was given and the task existed already.</summary>
+    /// <summary>
+    /// False where this task existed already, of the given <see cref="EnqueueOptions.Id"/> or <see cref="EnqueueOptions.UniqueKey"/>.
+    /// </summary>
     public bool IsNew { get; } = isNew;
 
     /// <summary>Waits until the task has succeeded.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Errand.Diagnostics;
 using Errand.Payloads;
 
@@ -89,6 +90,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
     /// <param name="cancellationToken">Ends the wait; tasks that were already submitted are committed all the same.</param>
     /// <returns>One handle for each payload, in its order.</returns>
     /// <inheritdoc cref="EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
+    [OverloadResolutionPriority(1)] // Null options mean this one.
     public async Task<IReadOnlyList<TaskHandle>> EnqueueManyAsync(
         IEnumerable<ITaskPayload> tasks, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -101,13 +103,56 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
         }
 
         var batch = tasks.Select(task => ToNewTask(task, options)).ToArray();
-        if (batch.Length == 0)
+        return await EnqueueBatchAsync(batch, options, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Enqueues many tasks in one transaction, all of them or none, each with options of its own: unique keys, priorities, due times.
+    /// </summary>
+    /// <typeparam name="TPayload">What the payloads have in common.</typeparam>
+    /// <param name="tasks">The payloads, in the order in which equal ones are offered.</param>
+    /// <param name="options">Gives each its options. <see cref="EnqueueOptions.Transaction"/> must be the same for all.</param>
+    /// <param name="cancellationToken">Ends the wait; tasks that were already submitted are committed all the same.</param>
+    /// <returns>One handle for each payload, in its order.</returns>
+    /// <inheritdoc cref="EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
+    public async Task<IReadOnlyList<TaskHandle>> EnqueueManyAsync<TPayload>(
+        IEnumerable<TPayload> tasks, Func<TPayload, EnqueueOptions> options, CancellationToken cancellationToken = default)
+        where TPayload : ITaskPayload
+    {
+        ArgumentNullException.ThrowIfNull(tasks);
+        ArgumentNullException.ThrowIfNull(options);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        EnqueueOptions? first = null;
+        List<NewTask> batch = [];
+        foreach (var task in tasks)
         {
-            return [];
+            var one = Checked(options(task));
+            first ??= one;
+            if (one.Transaction != first.Transaction)
+            {
+                throw new ArgumentException(
+                    "The tasks name different transactions; those of one call are committed together.", nameof(options));
+            }
+
+            batch.Add(ToNewTask(task, one));
         }
 
-        var enqueued = await CommitAsync(batch, options, cancellationToken).ConfigureAwait(false);
-        return Array.ConvertAll([.. enqueued], one => new TaskHandle(this, one.Id, one.IsNew));
+        return await EnqueueBatchAsync([.. batch], first ?? EnqueueOptions.None, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Cancels a task, from whatever process. One that waits ends at once. The handler of one that runs has its token cancelled
+    /// within a second; when it gives up, in whatever way, the task ends as cancelled and is not tried again.
+    /// </summary>
+    /// <param name="id">The task's id.</param>
+    /// <param name="cancellationToken">Ends the wait, not the cancellation.</param>
+    /// <returns>Whether it was waiting, runs, or had ended.</returns>
+    /// <exception cref="TaskNotFoundException">No task has this id, or it was removed when its retention ended.</exception>
+    /// <exception cref="BackendException">The store could not do it; <see cref="BackendException.IsTransient"/> tells more.</exception>
+    public async Task<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return await _backend.CancelAsync(id, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Gives how a task ended, waiting for its end if asked to.</summary>
@@ -147,6 +192,18 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
         options = Checked(options);
         var enqueued = await CommitAsync([ToNewTask(task, options)], options, cancellationToken).ConfigureAwait(false);
         return enqueued[0];
+    }
+
+    private async Task<IReadOnlyList<TaskHandle>> EnqueueBatchAsync(
+        NewTask[] batch, EnqueueOptions options, CancellationToken cancellationToken)
+    {
+        if (batch.Length == 0)
+        {
+            return [];
+        }
+
+        var enqueued = await CommitAsync(batch, options, cancellationToken).ConfigureAwait(false);
+        return Array.ConvertAll([.. enqueued], one => new TaskHandle(this, one.Id, one.IsNew));
     }
 
     private ValueTask<IReadOnlyList<EnqueuedTask>> CommitAsync(
@@ -201,6 +258,9 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
             Priority = options.Priority,
             Delay = options.Delay,
             DueAt = options.DueAt,
+            ExpiresAt = options.ExpiresAt,
+            UniqueKey = options.UniqueKey,
+            UniqueFor = options.UniqueFor,
             Timeout = options.Timeout,
             Retry = options.Retry ?? RetryPolicy.Default,
             Payload = _serializer.SerializePayload(task),

@@ -104,10 +104,19 @@ public sealed class TaskWorker : IAsyncDisposable
 
     private async Task<WorkerIncarnation> BeginAsync(CancellationToken cancellationToken)
     {
-        var registration = new WorkerRegistration { Lease = _options.Lease, TaskNames = _handlers.Keys };
+        WorkerIncarnation? incarnation = null;
+        var registration = new WorkerRegistration
+        {
+            Lease = _options.Lease,
+            TaskNames = _handlers.Keys,
+            Queues = _options.Queues,
+            Concurrency = _options.Concurrency,
+            CancelRequested = lease => Volatile.Read(ref incarnation)?.CancelTask(lease),
+        };
         var owner = await _backend.BeginWorkerAsync(registration, cancellationToken).ConfigureAwait(false);
         Log.WorkerStarted(_logger, owner, _options.Concurrency, string.Join(", ", _options.Queues));
-        return new WorkerIncarnation(_backend, owner, _options, _logger);
+        Volatile.Write(ref incarnation, new WorkerIncarnation(_backend, owner, _options, _logger));
+        return incarnation;
     }
 
     private async Task RunAsync(Run run)
@@ -202,7 +211,7 @@ public sealed class TaskWorker : IAsyncDisposable
     private void Start(Run run, WorkerIncarnation incarnation, ReservedTask task)
     {
         var execution = new TaskExecution(
-            _backend, task, _handlers[task.Name], _serializer, incarnation, run.Slots, _options.TimeProvider, _logger);
+            _backend, task, _handlers[task.Name], _serializer, incarnation, run.Slots, _options, _logger);
         run.Slots.Take();
         incarnation.Add(execution);
         ThreadPool.UnsafeQueueUserWorkItem(execution, preferLocal: false);

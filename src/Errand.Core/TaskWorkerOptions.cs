@@ -5,8 +5,12 @@ namespace Errand;
 /// <summary>How a <see cref="TaskWorker"/> takes and runs tasks.</summary>
 public sealed record TaskWorkerOptions
 {
-    /// <summary>The queues that are served, each in its turn. Default is <c>["default"]</c>; 1 to 100 names.</summary>
-    public IReadOnlyList<string> Queues { get; init; } = [Defaults.Queue];
+    /// <summary>
+    /// The queues that are served: names, patterns (<c>mail-*</c>, <c>*</c>), each with a weight that says how often it is begun
+    /// with: <c>["default", new("critical", 6)]</c>. Default is <c>["default"]</c>; 1 to 100. A configuration has the weight after
+    /// an equals sign: <c>critical=6</c>.
+    /// </summary>
+    public IReadOnlyList<QueueSubscription> Queues { get; init; } = [Defaults.Queue];
 
     /// <summary>How many handlers run at once. Default is 4 for each processor core, and at least 32; 1 to 10,000.</summary>
     public int Concurrency { get; init; } = Defaults.Concurrency;
@@ -32,6 +36,13 @@ public sealed record TaskWorkerOptions
     /// </summary>
     public int MaxResultBytes { get; init; } = Defaults.MaxResultBytes;
 
+    /// <summary>
+    /// Decides what is done when a handler has thrown, by exception, task and attempt. Not asked for <see cref="FailTaskException"/>,
+    /// <see cref="RetryTaskException"/> and <see cref="SnoozeTaskException"/>, which decide themselves, nor when the task was
+    /// cancelled. When it throws itself, the policy decides. Default is null: the task's <see cref="RetryPolicy"/> decides.
+    /// </summary>
+    public Func<FailedAttempt, RetryDecision>? OnFailure { get; init; }
+
     /// <summary>How payloads and results are turned to JSON; as <see cref="TaskQueueOptions.Json"/>.</summary>
     public JsonSerializerOptions? Json { get; init; }
 
@@ -41,7 +52,7 @@ public sealed record TaskWorkerOptions
     /// <summary>These options with what a configuration says: its words win.</summary>
     internal TaskWorkerOptions With(OptionValues values) => this with
     {
-        Queues = values.Read(nameof(Queues), Queues),
+        Queues = ReadQueues(values),
         Concurrency = values.Read(nameof(Concurrency), Concurrency),
         Lease = values.Read(nameof(Lease), Lease),
         Heartbeat = values.Read(nameof(Heartbeat), Heartbeat),
@@ -49,15 +60,16 @@ public sealed record TaskWorkerOptions
         MaxResultBytes = values.Read(nameof(MaxResultBytes), MaxResultBytes),
     };
 
+    private IReadOnlyList<QueueSubscription> ReadQueues(OptionValues values)
+    {
+        var configured = values.Read(nameof(Queues), []);
+        return configured.Count > 0 ? [.. configured.Select(QueueSubscription.Read)] : Queues;
+    }
+
     internal TaskWorkerOptions Validated()
     {
         var problems = new OptionProblems(nameof(TaskWorkerOptions));
-        problems.Range(Queues.Count is < 1 or > 100, nameof(Queues), Queues.Count, "1 to 100 names");
-        foreach (var queue in Queues)
-        {
-            problems.Name(queue, nameof(Queues));
-        }
-
+        QueueSubscription.CollectProblems(Queues, problems);
         problems.Range(Concurrency is < 1 or > 10_000, nameof(Concurrency), Concurrency, "1 to 10,000");
         problems.Range(
             Lease < TimeSpan.FromMilliseconds(100) || Lease > TimeSpan.FromDays(1), nameof(Lease), Lease, "100 ms to 1 day");

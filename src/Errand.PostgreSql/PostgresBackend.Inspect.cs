@@ -54,6 +54,7 @@ public sealed partial class PostgresBackend
             return new QueueOverview
             {
                 Counts = [.. counts.OrderBy(count => count.Queue, StringComparer.Ordinal).ThenBy(count => count.State)],
+                PausedQueues = [],
                 LiveWorkers = live,
                 OldestWaiting = oldest,
                 Unclaimed =

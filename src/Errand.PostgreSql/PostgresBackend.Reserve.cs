@@ -351,11 +351,11 @@ public sealed partial class PostgresBackend
 
         internal override int Rows => 0;
 
-        internal override IEnumerable<string> Names => request.Queues;
+        internal override IEnumerable<string> Names => Queues;
 
         internal long Owner => request.Owner;
 
-        internal IReadOnlyList<string> Queues => request.Queues;
+        internal IReadOnlyList<string> Queues { get; } = [.. request.Queues.Select(queue => queue.Queue)];
 
         internal LocalWorker Worker => _worker!;
 
@@ -374,7 +374,7 @@ public sealed partial class PostgresBackend
 
         internal Action? AfterLook { get; set; }
 
-        internal string QueueInTurn => request.Queues[_queue];
+        internal string QueueInTurn => Queues[_queue];
 
         /// <summary>When its wait ends, on the monotonic clock: counted from the call, not from when the loop saw it.</summary>
         internal long Deadline { get; } = request.Wait == Timeout.InfiniteTimeSpan
@@ -390,7 +390,7 @@ public sealed partial class PostgresBackend
 
         internal bool IsOver => Deadline <= backend._time.GetTimestamp() && (_looksLeft <= 0 || SeenVersion == backend._readyVersion || Room() <= 0);
 
-        internal bool Takes(NewTask task) => Worker.Knows(task.Name) && request.Queues.Contains(task.Queue, StringComparer.Ordinal);
+        internal bool Takes(NewTask task) => Worker.Knows(task.Name) && Queues.Contains(task.Queue, StringComparer.Ordinal);
 
         internal override void Run(TurnBatch batch)
         {

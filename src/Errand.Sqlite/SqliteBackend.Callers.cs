@@ -68,12 +68,18 @@ public sealed partial class SqliteBackend
                 throw NeverGiven(unknown);
             }
 
+            var name = names.IdOf(database, task.Name);
+            if (isNew && task.UniqueKey is { } key && HolderOf(database, name, key, now) is { } holder)
+            {
+                enqueued[i] = new EnqueuedTask(holder, IsNew: false);
+                continue;
+            }
+
             var id = task.Id ?? nextId++;
             enqueued[i] = new EnqueuedTask(id, isNew);
             if (isNew)
             {
-                var due = DueTime(task, now);
-                InsertRow(database, task, id, names.IdOf(database, task.Queue), names.IdOf(database, task.Name), due, now, owner: null);
+                InsertRow(database, task, id, names.IdOf(database, task.Queue), name, DueTime(task, now), now, owner: null);
             }
         }
     }

@@ -23,10 +23,11 @@ public sealed partial class SqliteBackend
     // language=sqlite
     private const string InsertTaskSql = """
         insert into tasks (
-            id, state, owner, epoch, attempt, priority, due, queue, name, max_attempts, enqueued, timeout, retry, trace, payload)
+            id, state, owner, epoch, attempt, priority, due, started, queue, name, max_attempts, enqueued, timeout, expires,
+            unique_key, retry, trace, payload)
         values (
-            @id, @state, @owner, @epoch, @attempt, @priority, @due, @queue, @name, @max_attempts, @enqueued, @timeout, @retry, @trace,
-            @payload)
+            @id, @state, @owner, @epoch, @attempt, @priority, @due, @now, @queue, @name, @max_attempts, @now, @timeout, @expires,
+            @unique_key, @retry, @trace, @payload)
         """;
 
     /// <summary>Inserts a task: running for <paramref name="owner"/>, or, when that is null, waiting until it is due.</summary>
@@ -36,9 +37,13 @@ public sealed partial class SqliteBackend
         var start = owner is null ? 0 : 1;
         database.Statement(InsertTaskSql)
             .With(id).With((long)StateOf(due, now, owner)).With(owner ?? Nobody).With(start).With(start).With(task.Priority).With(due)
-            .With(queue).With(name).With(task.Retry.MaxAttempts).With(now).With((long?)task.Timeout?.TotalMilliseconds)
-            .With(RetryText.Of(task.Retry)).With(task.Trace).With(task.Payload.Span)
+            .With(now).With(queue).With(name).With(task.Retry.MaxAttempts).With((long?)task.Timeout?.TotalMilliseconds)
+            .With(task.ExpiresAt?.ToUnixTimeMilliseconds()).With(task.UniqueKey).With(RetryText.Of(task.Retry)).With(task.Trace).With(task.Payload.Span)
             .Execute();
+        if (task is { UniqueKey: { } key, UniqueFor: { } period })
+        {
+            HoldFor(database, period, name, key, id, now);
+        }
     }
 
     private static TaskState StateOf(long due, long now, long? owner) =>
@@ -57,6 +62,12 @@ public sealed partial class SqliteBackend
         var queue = _names.IdOf(Database, task.Queue);
         var name = _names.IdOf(Database, task.Name);
         var taker = due <= _now ? TakerOf(queue, name) : null;
+        if (task.ExpiresAt is { } expires)
+        {
+            taker = expires.ToUnixTimeMilliseconds() <= _now ? null : taker;
+            _nextExpiry = Math.Min(_nextExpiry, expires.ToUnixTimeMilliseconds());
+        }
+
         InsertRow(Database, task, id, queue, name, due, _now, taker?.Owner);
         switch (StateOf(due, _now, taker?.Owner))
         {
@@ -83,6 +94,11 @@ public sealed partial class SqliteBackend
     /// </summary>
     private ReserveOperation? TakerOf(long queue, long name)
     {
+        if (IsPaused(queue))
+        {
+            return null;
+        }
+
         foreach (var waiting in _waiting)
         {
             if (waiting.HasRoom && waiting.Takes(queue, name))
@@ -152,7 +168,7 @@ public sealed partial class SqliteBackend
             for (var i = 0; i < _enqueued.Length; i++)
             {
                 // A given id, or the one it had before a rollback whose commit may have been done after all.
-                var known = tasks[i].Id ?? (_enqueued[i].Id == 0 ? null : _enqueued[i].Id);
+                var known = tasks[i].Id ?? (_enqueued[i].IsNew ? _enqueued[i].Id : null);
                 if (known is { } id && Exists(backend.Database, id))
                 {
                     _enqueued[i] = _enqueued[i] with { Id = id }; // New if that commit was its own.
@@ -162,6 +178,13 @@ public sealed partial class SqliteBackend
                 if (tasks[i].Id is { } given && !TaskIds.WasGiven(backend.Database, given))
                 {
                     _misuse ??= NeverGiven(given);
+                    continue;
+                }
+
+                if (tasks[i].UniqueKey is { } key
+                    && HolderOf(backend.Database, backend._names.IdOf(backend.Database, tasks[i].Name), key, backend._now) is { } holder)
+                {
+                    _enqueued[i] = new EnqueuedTask(holder, IsNew: false);
                     continue;
                 }
 

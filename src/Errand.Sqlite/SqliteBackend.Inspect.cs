@@ -21,6 +21,7 @@ public sealed partial class SqliteBackend
             return new QueueOverview
             {
                 Counts = Counts(),
+                PausedQueues = PausedQueues(),
                 LiveWorkers = live.Count,
                 OldestWaiting = OldestWaiting(),
                 Unclaimed = Unclaimed(KnownNames(live)),
@@ -61,6 +62,19 @@ public sealed partial class SqliteBackend
         return [.. counts.OrderBy(count => count.Queue, StringComparer.Ordinal).ThenBy(count => count.State)];
     }
 
+    private string[] PausedQueues()
+    {
+        List<string> queues = [];
+        var rows = Database.Statement(SelectPausedSql);
+        while (rows.Step())
+        {
+            queues.Add(_names.TextOf(Database, rows.Int64(0)));
+        }
+
+        queues.Sort(StringComparer.Ordinal);
+        return [.. queues];
+    }
+
     // language=sqlite
     private const string OldestPendingSql = "select min(due) from tasks where state = 10";
 
@@ -71,16 +85,6 @@ public sealed partial class SqliteBackend
         var oldest = Math.Min(pending ?? long.MaxValue, scheduled ?? long.MaxValue);
         return oldest <= _now ? TimeSpan.FromMilliseconds(_now - oldest) : null;
     }
-
-    // language=sqlite
-    private const string SelectWaitingQueuesSql = """
-        with recursive queues (queue) as (
-            select min(queue) from tasks where state = 10
-            union all
-            select (select min(queue) from tasks where state = 10 and queue > queues.queue) from queues where queue is not null
-        )
-        select queue from queues where queue is not null
-        """;
 
     // language=sqlite
     private const string CountNamesSql = """
@@ -104,14 +108,7 @@ public sealed partial class SqliteBackend
     private UnclaimedTasks[] Unclaimed(HashSet<long> known)
     {
         Dictionary<long, long> unclaimed = [];
-        List<long> queues = [];
-        var rows = Database.Statement(SelectWaitingQueuesSql);
-        while (rows.Step())
-        {
-            queues.Add(rows.Int64(0));
-        }
-
-        foreach (var queue in queues)
+        foreach (var queue in ReadyQueues())
         {
             Add(Database.Statement(CountNamesSql).With(queue).With(QueueOverview.UnclaimedLimit));
         }

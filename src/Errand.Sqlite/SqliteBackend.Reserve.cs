@@ -19,8 +19,8 @@ public sealed partial class SqliteBackend
     private readonly List<ReserveOperation> _waiting = [];
     private readonly List<TaskLease> _undelivered = []; // Reserved by a commit whose outcome is unknown: not to be orphaned.
     private long _readyVersion; // Rises whenever tasks may have become ready; who has seen all of this version has seen all.
+    private int _turnOfQueue; // Among the queues of one pattern.
     private long _nextDue = long.MaxValue; // The due time of the first scheduled task; 0 when not known.
-    private int _turnOfQueue;
 
     private bool HasWorkForWaiting
     {
@@ -98,17 +98,16 @@ public sealed partial class SqliteBackend
 
     private void Fill()
     {
-        _turnOfQueue++;
         foreach (var waiting in _waiting)
         {
-            if (waiting.SeenVersion == _readyVersion)
+            if (waiting.SeenVersion == _readyVersion || !waiting.HasRoom)
             {
                 continue;
             }
 
-            for (var i = 0; i < waiting.Queues.Count && waiting.HasRoom; i++)
+            foreach (var place in waiting.NextOrder())
             {
-                Reserve(waiting, waiting.Queues[(i + _turnOfQueue) % waiting.Queues.Count]);
+                Reserve(waiting, waiting.Queues[place]);
             }
 
             if (waiting.HasRoom)
@@ -118,9 +117,34 @@ public sealed partial class SqliteBackend
         }
     }
 
+    private void Reserve(ReserveOperation waiting, QueueSubscription subscription)
+    {
+        if (!waiting.HasRoom)
+        {
+            return;
+        }
+
+        if (!subscription.IsPattern)
+        {
+            Reserve(waiting, _names.IdOf(Database, subscription.Queue), subscription.Queue);
+            return;
+        }
+
+        var ready = ReadyQueues();
+        _turnOfQueue++;
+        for (var i = 0; i < ready.Count && waiting.HasRoom; i++)
+        {
+            var queue = ready[(i + _turnOfQueue) % ready.Count]; // Among those of one pattern each is first in its turn.
+            if (_names.TextOf(Database, queue) is var text && subscription.Matches(text))
+            {
+                Reserve(waiting, queue, text);
+            }
+        }
+    }
+
     // language=sqlite
     private const string SelectReadySql = """
-        select   id, name, due, epoch, attempt, max_attempts, enqueued, timeout, retry, trace, payload
+        select   id, name, due, epoch, attempt, max_attempts, enqueued, timeout, expires, retry, trace, payload
         from     tasks
         where    queue = @queue and state = 10
         order by priority desc, due, id
@@ -129,21 +153,31 @@ public sealed partial class SqliteBackend
     // language=sqlite
     private const string StartSql = """
         update tasks
-        set    state = 12, owner = @owner, epoch = epoch + 1, attempt = attempt + 1
+        set    state = 12, owner = @owner, epoch = epoch + 1, attempt = attempt + 1, started = @now
         where  id = @id
         """;
 
-    private void Reserve(ReserveOperation waiting, string queue)
+    private void Reserve(ReserveOperation waiting, long queue, string queueName)
     {
+        if (IsPaused(queue))
+        {
+            return;
+        }
+
         var first = waiting.Reserved.Count;
         var passed = 0;
         List<(long Id, long Name)>? unknown = null;
-        var ready = Database.Statement(SelectReadySql).With(_names.IdOf(Database, queue));
+        List<long>? expired = null;
+        var ready = Database.Statement(SelectReadySql).With(queue);
         while (waiting.HasRoom && passed < LookPast && ready.Step())
         {
-            if (waiting.Knows(ready.Int64(1)))
+            if (!ready.IsNull(8) && ready.Int64(8) <= _now)
             {
-                waiting.Reserved.Add(ReadReady(ready, waiting.Owner, queue));
+                (expired ??= []).Add(ready.Int64(0));
+            }
+            else if (waiting.Knows(ready.Int64(1)))
+            {
+                waiting.Reserved.Add(ReadReady(ready, waiting.Owner, queueName));
             }
             else
             {
@@ -155,8 +189,10 @@ public sealed partial class SqliteBackend
         ready.Reset();
         foreach (var task in CollectionsMarshal.AsSpan(waiting.Reserved)[first..])
         {
-            Database.Statement(StartSql).With(waiting.Owner).With(task.Lease.Id).Execute();
+            Database.Statement(StartSql).With(waiting.Owner).With(_now).With(task.Lease.Id).Execute();
         }
+
+        expired?.ForEach(Expire);
 
         if (unknown is not null)
         {
@@ -173,9 +209,9 @@ public sealed partial class SqliteBackend
         EnqueuedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.Int64(6)),
         DueAt = DateTimeOffset.FromUnixTimeMilliseconds(row.Int64(2)),
         Timeout = row.IsNull(7) ? null : TimeSpan.FromMilliseconds(row.Int64(7)),
-        Retry = RetryText.Read(row.IsNull(8) ? null : row.Text(8), row.Int32(5)),
-        Trace = row.IsNull(9) ? null : row.Text(9),
-        Payload = row.Blob(10),
+        Retry = RetryText.Read(row.IsNull(9) ? null : row.Text(9), row.Int32(5)),
+        Trace = row.IsNull(10) ? null : row.Text(10),
+        Payload = row.Blob(11),
     };
 
     // language=sqlite
@@ -251,7 +287,7 @@ public sealed partial class SqliteBackend
     private sealed class ReserveOperation(SqliteBackend backend, ReserveRequest request) : Operation<IReadOnlyList<ReservedTask>>
     {
         private LocalWorker? _worker;
-        private HashSet<long>? _queueIds;
+        private Dictionary<long, bool>? _takesQueue; // What was found of a queue, by its number.
 
         internal SqliteBackend Backend => backend;
 
@@ -259,7 +295,10 @@ public sealed partial class SqliteBackend
 
         internal long Owner => request.Owner;
 
-        internal IReadOnlyList<string> Queues => request.Queues;
+        internal IReadOnlyList<QueueSubscription> Queues => request.Queues;
+
+        /// <summary>The places of its queues, in the order in which they are looked at this time.</summary>
+        internal int[] NextOrder() => _worker!.Rotation.Next(request.Queues);
 
         internal List<ReservedTask> Reserved { get; } = new(Math.Min(request.MaxTasks, 64));
 
@@ -289,15 +328,27 @@ public sealed partial class SqliteBackend
 
         internal bool Takes(long queue, long name)
         {
-            _queueIds ??= [.. request.Queues.Select(text => backend._names.IdOf(backend.Database, text))];
-            return Knows(name) && _queueIds.Contains(queue);
+            if (!Knows(name))
+            {
+                return false;
+            }
+
+            _takesQueue ??= [];
+            if (!_takesQueue.TryGetValue(queue, out var takes))
+            {
+                var text = backend._names.TextOf(backend.Database, queue);
+                takes = request.Queues.Any(subscription => subscription.Matches(text));
+                _takesQueue.Add(queue, takes);
+            }
+
+            return takes;
         }
 
         /// <summary>After a rollback: it got nothing, and names that were new in it may be given other numbers.</summary>
         internal void TakeBack()
         {
             Reserved.Clear();
-            _queueIds = null;
+            _takesQueue = null;
         }
 
         internal override void Complete()

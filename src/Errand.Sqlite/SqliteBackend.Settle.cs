@@ -19,13 +19,22 @@ public sealed partial class SqliteBackend
     }
 
     /// <inheritdoc/>
+    public async ValueTask<bool> MarkCancelledAsync(
+        TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new MarkCancelledOperation(this, lease, reason), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new SnoozeOperation(this, lease, delay), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
     public async ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
         await SubmitAsync(new ReleaseOperation(this, lease), cancellationToken).ConfigureAwait(false);
 
     // language=sqlite
     private const string ArchiveSuccessSql = """
-        insert into finished (id, state, queue, name, priority, attempt, epoch, enqueued, due, finished, result)
-        select id, 20, queue, name, priority, attempt, epoch, enqueued, due, @now, @result
+        insert into finished (id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished, result)
+        select id, 20, queue, name, priority, attempt, epoch, enqueued, due, started, @now, @result
         from   tasks
         where  id = @id and owner = @owner and epoch = @epoch and state = 12
         """;
@@ -54,18 +63,19 @@ public sealed partial class SqliteBackend
     // language=sqlite
     private const string ArchiveFailureSql = """
         insert into finished (
-            id, state, queue, name, priority, attempt, epoch, enqueued, due, finished, error, max_attempts, timeout, retry,
-            payload)
-        select id, 21, queue, name, priority, attempt, epoch, enqueued, due, @now, @error, max_attempts, timeout, retry, payload
+            id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished, error, max_attempts, timeout, retry,
+            unique_key, payload)
+        select id, 21, queue, name, priority, attempt, epoch, enqueued, due, started, @now, @error, max_attempts, timeout, retry,
+               unique_key, payload
         from   tasks
         where  id = @id and owner = @owner and epoch = @epoch and state = 12
         """;
 
-    // language=sqlite
+    // Whose task is to be cancelled has no next attempt. language=sqlite
     private const string RetrySql = """
         update tasks
         set    state = @state, owner = @nobody, due = @due
-        where  id = @id and owner = @owner and epoch = @epoch and state = 12
+        where  id = @id and owner = @owner and epoch = @epoch and state = 12 and cancelled is null
         """;
 
     private bool MarkFailure(TaskLease lease, TaskFailure failure)
@@ -77,26 +87,91 @@ public sealed partial class SqliteBackend
             return archived == 1 && End(lease.Id);
         }
 
+        NoteFailed(lease, failure.Error);
+        var (state, due) = After(delay);
+        return Database.Statement(RetrySql)
+            .With((long)state).With(Nobody).With(due).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1
+            || MarkCancelled(lease, failure.Error);
+    }
+
+    // language=sqlite
+    private const string NoteFailedSql = """
+        insert into attempts (task, epoch, attempt, started, ended, worker, error)
+        select id, epoch, attempt, started, @now, owner, @error
+        from   tasks
+        where  id = @id and owner = @owner and epoch = @epoch and state = 12 and cancelled is null
+        """;
+
+    // language=sqlite
+    private const string ForgetAttemptsSql = """
+        delete from attempts
+        where  task = @task
+        and    epoch not in (select epoch from attempts where task = @task order by epoch desc limit @kept)
+        """;
+
+    private void NoteFailed(TaskLease lease, string error)
+    {
+        Database.Statement(NoteFailedSql).With(_now).With(error).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute();
+        if (lease.Epoch > Defaults.AttemptsKept)
+        {
+            Database.Statement(ForgetAttemptsSql).With(lease.Id).With(Defaults.AttemptsKept).Execute();
+        }
+    }
+
+    /// <summary>Where a task stands that waits so long, and until when; who waits for such tasks will look.</summary>
+    private (TaskState State, long Due) After(TimeSpan delay)
+    {
         var due = _now + (long)Math.Ceiling(delay.TotalMilliseconds);
-        var state = due <= _now ? TaskState.Pending : TaskState.Scheduled;
         _nextDue = Math.Min(_nextDue, due);
         NoteReady();
-        return Database.Statement(RetrySql)
-            .With((long)state).With(Nobody).With(due).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1;
+        _nextExpiry = 0; // It may expire meanwhile.
+        return (due <= _now ? TaskState.Pending : TaskState.Scheduled, due);
+    }
+
+    // language=sqlite
+    private const string ArchiveCancelledAttemptSql = """
+        insert into finished (id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished, error)
+        select id, 22, queue, name, priority, attempt, epoch, enqueued, due, started, @now, @error
+        from   tasks
+        where  id = @id and owner = @owner and epoch = @epoch and state = 12
+        """;
+
+    private bool MarkCancelled(TaskLease lease, string? reason)
+    {
+        var archived = Database.Statement(ArchiveCancelledAttemptSql)
+            .With(_now).With(reason).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute();
+        return archived == 1 && End(lease.Id);
+    }
+
+    // language=sqlite
+    private const string SnoozeSql = """
+        update tasks
+        set    state = @state, owner = @nobody, due = @due, attempt = attempt - 1
+        where  id = @id and owner = @owner and epoch = @epoch and state = 12 and cancelled is null
+        """;
+
+    private bool Snooze(TaskLease lease, TimeSpan delay)
+    {
+        var (state, due) = After(delay);
+        return Database.Statement(SnoozeSql)
+            .With((long)state).With(Nobody).With(due).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1
+            || MarkCancelled(lease, null);
     }
 
     // language=sqlite
     private const string ReleaseSql = """
         update tasks
         set    state = 10, owner = @nobody, attempt = attempt - 1
-        where  id = @id and owner = @owner and epoch = @epoch and state = 12
+        where  id = @id and owner = @owner and epoch = @epoch and state = 12 and cancelled is null
         """;
 
     private bool Release(TaskLease lease)
     {
         NoteReady();
+        _nextExpiry = 0;
         return Database.Statement(ReleaseSql)
-            .With(Nobody).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1;
+            .With(Nobody).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1
+            || MarkCancelled(lease, null);
     }
 
     private bool End(long id)
@@ -153,6 +228,22 @@ public sealed partial class SqliteBackend
         private readonly TaskLease _lease = lease;
 
         protected override bool Settle() => _backend.MarkFailure(_lease, failure);
+    }
+
+    private sealed class MarkCancelledOperation(SqliteBackend backend, TaskLease lease, string? reason) : SettleOperation(backend, lease)
+    {
+        private readonly SqliteBackend _backend = backend;
+        private readonly TaskLease _lease = lease;
+
+        protected override bool Settle() => _backend.MarkCancelled(_lease, reason);
+    }
+
+    private sealed class SnoozeOperation(SqliteBackend backend, TaskLease lease, TimeSpan delay) : SettleOperation(backend, lease)
+    {
+        private readonly SqliteBackend _backend = backend;
+        private readonly TaskLease _lease = lease;
+
+        protected override bool Settle() => _backend.Snooze(_lease, delay);
     }
 
     private sealed class ReleaseOperation(SqliteBackend backend, TaskLease lease) : SettleOperation(backend, lease)

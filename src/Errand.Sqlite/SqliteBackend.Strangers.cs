@@ -26,6 +26,7 @@ public sealed partial class SqliteBackend
             _pollInterval = ShortestPoll;
             _readyVersion++; // The turn's begin looks closer.
             _waitersMayBeDone = true;
+            _cancelsMayBeThere = true;
         }
         else if (_pollInterval == TimeSpan.Zero)
         {

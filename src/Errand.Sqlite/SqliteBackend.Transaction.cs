@@ -26,17 +26,22 @@ public sealed partial class SqliteBackend
             }
         }
 
-        if (!_store.IsMemory)
+        try
         {
-            try
+            if (!_store.IsMemory)
             {
                 LookForStrangers();
             }
-            catch
+
+            if (!_pausedAreKnown)
             {
-                Rollback();
-                throw;
+                ReadPaused();
             }
+        }
+        catch
+        {
+            Rollback();
+            throw;
         }
     }
 
@@ -53,7 +58,10 @@ public sealed partial class SqliteBackend
         _dataVersion = version;
         _readyVersion++;
         _nextDue = 0;
+        _nextExpiry = 0;
         _waitersMayBeDone = true;
+        _cancelsMayBeThere = true;
+        _pausedAreKnown = false;
         DropLostWorkers();
         LookWhoIsThere();
     }
@@ -76,6 +84,8 @@ public sealed partial class SqliteBackend
         TakeBackReserved();
         _readyVersion++;
         _nextDue = 0;
+        _nextExpiry = 0;
+        _pausedAreKnown = false;
         if (Database.IsInTransaction)
         {
             Database.Statement("rollback").Execute();

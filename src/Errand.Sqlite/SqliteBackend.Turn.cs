@@ -113,6 +113,8 @@ public sealed partial class SqliteBackend
             _commitsAreSynced = false;
             _readyVersion++;
             _nextDue = 0;
+            _nextExpiry = 0;
+            _pausedAreKnown = false;
             WarnOfLibrary();
         }
     }
@@ -135,6 +137,11 @@ public sealed partial class SqliteBackend
             if (fill)
             {
                 Fill();
+            }
+
+            if (_nextExpiry == 0)
+            {
+                LookForExpiry();
             }
 
             Commit();

@@ -50,6 +50,11 @@ public sealed partial class SqliteBackend
         }
 
         Until(SweepInterval, _lastSweep, _workers.Count > 0);
+        if (_nextExpiry != long.MaxValue)
+        {
+            Least(TimeSpan.FromMilliseconds(_nextExpiry - _time.GetUtcNow().ToUnixTimeMilliseconds()));
+        }
+
         if (_unsyncedSince is { } unsynced)
         {
             Until(SyncInterval, unsynced, true);
@@ -109,6 +114,11 @@ public sealed partial class SqliteBackend
             settles.Add(new UpkeepOperation(this, Sweep));
         }
 
+        if (_nextExpiry <= _now)
+        {
+            settles.Add(new UpkeepOperation(this, Expire));
+        }
+
         if (_pruneGoesOn || Passed(_time.GetElapsedTime(_lastPrune), PruneInterval))
         {
             if (HasPrunable())
@@ -130,22 +140,57 @@ public sealed partial class SqliteBackend
     }
 
     // language=sqlite
-    private const string HasPrunableSql = "select 1 from finished where state <> 21 and finished < @before limit 1";
+    private const string HasPrunableSql = """
+        select 1 where exists (select 1 from finished where state = 20 and finished < @succeeded)
+                    or exists (select 1 from finished where state = 21 and finished < @failed)
+                    or exists (select 1 from finished where state = 22 and finished < @cancelled)
+                    or exists (select 1 from finished where state = 23 and finished < @expired)
+                    or exists (select 1 from unique_periods where until <= @now)
+        """;
 
     // language=sqlite
     private const string PruneSql = """
         delete from finished
-        where  id in (select id from finished where state <> 21 and finished < @before order by finished limit @count)
+        where  id in (select id from finished where state = @state and finished < @before order by finished limit @count)
         """;
 
-    private long PruneBefore => _now - (long)_options.Retention.TotalMilliseconds;
+    // language=sqlite
+    private const string PruneAttemptsSql = """
+        delete from attempts
+        where  task in (select id from finished where state = @state and finished < @before order by finished limit @count)
+        """;
 
-    private bool HasPrunable() => Database.Statement(HasPrunableSql).With(PruneBefore).Scalar() is not null;
+    // language=sqlite
+    private const string PruneProgressSql = """
+        delete from progress
+        where  task in (select id from finished where state = @state and finished < @before order by finished limit @count)
+        """;
+
+    private bool HasPrunable() => Database.Statement(HasPrunableSql)
+        .With(PruneBefore(TaskState.Succeeded)).With(PruneBefore(TaskState.Failed)).With(PruneBefore(TaskState.Cancelled))
+        .With(PruneBefore(TaskState.Expired)).With(_now).Scalar() is not null;
+
+    /// <summary>What has ended before this is removed; before all time where it stays.</summary>
+    private long PruneBefore(TaskState state) =>
+        _options.RetentionOf(state) is { } retention ? _now - (long)retention.TotalMilliseconds : long.MinValue;
 
     private void Prune()
     {
-        _pruneGoesOn = Database.Statement(PruneSql).With(PruneBefore).With(PruneBatch).Execute() == PruneBatch;
+        _pruneGoesOn = Database.Statement(PrunePeriodsSql).With(_now).With(PruneBatch).Execute() == PruneBatch;
+        foreach (var state in (ReadOnlySpan<TaskState>)[TaskState.Succeeded, TaskState.Failed, TaskState.Cancelled, TaskState.Expired])
+        {
+            _pruneGoesOn |= Prune(state) == PruneBatch;
+        }
+
         _lastPrune = _time.GetTimestamp();
+    }
+
+    private int Prune(TaskState state)
+    {
+        var before = PruneBefore(state);
+        Database.Statement(PruneAttemptsSql).With((long)state).With(before).With(PruneBatch).Execute();
+        Database.Statement(PruneProgressSql).With((long)state).With(before).With(PruneBatch).Execute();
+        return Database.Statement(PruneSql).With((long)state).With(before).With(PruneBatch).Execute();
     }
 
     /// <summary>After the turn, and after its callers have been told.</summary>
@@ -166,6 +211,7 @@ public sealed partial class SqliteBackend
             }
 
             TellAllWaiters();
+            TellCancelled();
             if (_pagesInLog >= _options.CheckpointPages)
             {
                 Checkpoint();

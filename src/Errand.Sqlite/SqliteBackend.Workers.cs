@@ -41,22 +41,22 @@ public sealed partial class SqliteBackend
 
     // language=sqlite
     private const string InsertWorkerSql = """
-        insert or replace into workers (id, beat, lease, host, process, started)
-        values (@id, 0, @lease, @host, @process, @started)
+        insert or replace into workers (id, beat, lease, host, process, started, queues, concurrency)
+        values (@id, 0, @lease, @host, @process, @started, @queues, @concurrency)
         """;
 
     // language=sqlite
     private const string InsertWorkerNameSql =
         "insert or ignore into worker_names (worker, name) values (@worker, @name)";
 
-    private void InsertWorker(LocalWorker worker, IEnumerable<string> names)
+    private void InsertWorker(LocalWorker worker, WorkerRegistration registration)
     {
         Database.Statement(InsertWorkerSql)
             .With(worker.Owner).With((long)worker.Lease.TotalMilliseconds).With(Environment.MachineName)
-            .With(Environment.ProcessId).With(_now)
+            .With(Environment.ProcessId).With(_now).With(string.Join('\n', registration.Queues)).With(registration.Concurrency)
             .Execute();
         worker.Names.Clear();
-        foreach (var name in names)
+        foreach (var name in registration.TaskNames)
         {
             var id = _names.IdOf(Database, name);
             worker.Names.Add(id);
@@ -64,10 +64,10 @@ public sealed partial class SqliteBackend
         }
     }
 
-    private LocalWorker NewLocalWorker(long owner, TimeSpan lease) => _store.IsMemory
-        ? new LocalWorker(owner, lease, null, null)
+    private LocalWorker NewLocalWorker(long owner, WorkerRegistration registration) => _store.IsMemory
+        ? new LocalWorker(owner, registration, null, null)
         : new LocalWorker(
-            owner, lease, WorkerLockFile.Hold(_store.Path, owner),
+            owner, registration, WorkerLockFile.Hold(_store.Path, owner),
             WakeSocket.Listen(WorkerLockFile.WakePathOf(_store.Path, owner), () => _inbox.TryAdd(new PollNote(this))));
 
     // language=sqlite
@@ -176,19 +176,31 @@ public sealed partial class SqliteBackend
     // language=sqlite
     private const string FailPoisonedSql = """
         insert into finished (
-            id, state, queue, name, priority, attempt, epoch, enqueued, due, finished, error, max_attempts, timeout, retry,
-            payload)
-        select id, 21, queue, name, priority, attempt, epoch, enqueued, due, @now, @error || attempt || ' of ' || max_attempts
-               || '.', max_attempts, timeout, retry, payload
+            id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished, error, max_attempts, timeout, retry,
+            unique_key, payload)
+        select id, iif(cancelled is null, 21, 22), queue, name, priority, attempt, epoch, enqueued, due, started, @now,
+               @error || attempt || ' of ' || max_attempts || '.', max_attempts, timeout, retry, unique_key,
+               iif(cancelled is null, payload, null)
         from   tasks
-        where  owner = @owner and state = 12 and attempt >= max_attempts
+        where  owner = @owner and state = 12 and (attempt >= max_attempts or cancelled is not null)
         """;
 
     // language=sqlite
-    private const string DeletePoisonedSql = "delete from tasks where owner = @owner and state = 12 and attempt >= max_attempts";
+    private const string DeletePoisonedSql =
+        "delete from tasks where owner = @owner and state = 12 and (attempt >= max_attempts or cancelled is not null)";
+
+    // language=sqlite
+    private const string NoteLostSql = """
+        insert into attempts (task, epoch, attempt, started, ended, worker, error)
+        select id, epoch, attempt, started, @now, owner, @error || attempt || ' of ' || max_attempts || '.'
+        from   tasks
+        where  owner = @owner and state = 12
+        """;
 
     // language=sqlite
     private const string GiveBackSql = "update tasks set state = 10, owner = @nobody where owner = @owner and state = 12";
+
+    private const string Lost = "The worker's process ended, or lost its lease, during attempt ";
 
     /// <summary>
     /// The tasks of one that is gone wait again; their attempts stay charged, so that a task that kills its process ends as
@@ -201,11 +213,12 @@ public sealed partial class SqliteBackend
             return;
         }
 
-        Database.Statement(FailPoisonedSql)
-            .With(_now).With("The worker's process ended, or lost its lease, during attempt ").With(gone.Owner).Execute();
+        Database.Statement(FailPoisonedSql).With(_now).With(Lost).With(gone.Owner).Execute();
         var failed = Database.Statement(DeletePoisonedSql).With(gone.Owner).Execute();
+        Database.Statement(NoteLostSql).With(_now).With(Lost).With(gone.Owner).Execute();
         var given = Database.Statement(GiveBackSql).With(Nobody).With(gone.Owner).Execute();
         NoteReady();
+        _nextExpiry = 0;
         _waitersMayBeDone |= failed > 0;
         _reports.Add(() =>
         {
@@ -250,11 +263,16 @@ public sealed partial class SqliteBackend
     private sealed record WorkerRow(long Owner, long Beat, TimeSpan Lease, string Host, long Process);
 
     /// <summary>An incarnation of this backend, and what the system holds for it: in a file alone.</summary>
-    private sealed class LocalWorker(long owner, TimeSpan lease, WorkerLockFile? lockFile, WakeSocket? wakeSocket) : IDisposable
+    private sealed class LocalWorker(
+        long owner, WorkerRegistration registration, WorkerLockFile? lockFile, WakeSocket? wakeSocket) : IDisposable
     {
         internal long Owner => owner;
 
-        internal TimeSpan Lease => lease;
+        internal TimeSpan Lease => registration.Lease;
+
+        internal Action<TaskLease>? CancelRequested => registration.CancelRequested;
+
+        internal Rotation Rotation { get; } = new();
 
         internal HashSet<long> Names { get; } = [];
 
@@ -275,8 +293,8 @@ public sealed partial class SqliteBackend
         {
             // As wide as Nobody, and above it: see the schema.
             var owner = _worker?.Owner ?? backend._options.Random.NextInt64(Nobody + 1, 1L << 47);
-            _worker ??= backend.NewLocalWorker(owner, registration.Lease);
-            backend.InsertWorker(_worker, registration.TaskNames);
+            _worker ??= backend.NewLocalWorker(owner, registration);
+            backend.InsertWorker(_worker, registration);
             backend.Sweep(); // Who died before it came is noticed now, not at the next look.
             if (!backend._store.IsMemory)
             {

@@ -71,7 +71,7 @@ public abstract partial class BackendContract : IAsyncDisposable
                 Owner = owner,
                 MaxTasks = max,
                 Wait = TimeSpan.Zero,
-                Queues = queues.Length == 0 ? [Defaults.Queue] : queues,
+                Queues = queues.Length == 0 ? [Defaults.Queue] : [.. queues.Select(queue => new QueueSubscription(queue))],
             },
             Token);
 

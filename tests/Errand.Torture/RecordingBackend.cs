@@ -40,6 +40,20 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
         return tasks;
     }
 
+    public ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default) =>
+        inner.CancelAsync(id, cancellationToken);
+
+    public ValueTask<bool> ReportProgressAsync(
+        TaskLease lease, double? fraction, string? message, CancellationToken cancellationToken = default) =>
+        inner.ReportProgressAsync(lease, fraction, message, cancellationToken);
+
+    public ValueTask<bool> SaveCheckpointAsync(
+        TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default) =>
+        inner.SaveCheckpointAsync(lease, checkpoint, cancellationToken);
+
+    public ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(long id, CancellationToken cancellationToken = default) =>
+        inner.ReadCheckpointAsync(id, cancellationToken);
+
     public bool Heartbeat(long owner)
     {
         var tried = Stopwatch.GetTimestamp();
@@ -68,6 +82,12 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
 
     public ValueTask<bool> MarkFailureAsync(TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default) =>
         SettleAsync(lease, 0, () => inner.MarkFailureAsync(lease, failure, cancellationToken));
+
+    public ValueTask<bool> MarkCancelledAsync(TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
+        SettleAsync(lease, 0, () => inner.MarkCancelledAsync(lease, reason, cancellationToken));
+
+    public ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
+        SettleAsync(lease, 0, () => inner.SnoozeAsync(lease, delay, cancellationToken));
 
     public ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
         SettleAsync(lease, 0, () => inner.ReleaseAsync(lease, cancellationToken));

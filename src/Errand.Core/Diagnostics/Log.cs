@@ -69,6 +69,26 @@ internal static partial class Log
         "Task {TaskId} ('{TaskName}') was given back at shutdown; its attempt is not charged.")]
     internal static partial void Released(ILogger logger, long taskId, string taskName);
 
+    [LoggerMessage(207, LogLevel.Information, "Task {TaskId} ('{TaskName}', attempt {Attempt}) was cancelled.")]
+    internal static partial void Cancelled(ILogger logger, long taskId, string taskName, int attempt, Exception? exception);
+
+    [LoggerMessage(208, LogLevel.Information,
+        "Task {TaskId} ('{TaskName}') was put off for {Delay}; attempt {Attempt} is not charged.")]
+    internal static partial void Snoozed(ILogger logger, long taskId, string taskName, int attempt, TimeSpan delay);
+
+    [LoggerMessage(209, LogLevel.Warning,
+        "The handler of task {TaskId} ('{TaskName}', attempt {Attempt}) still runs {Elapsed} after its token was cancelled, and keeps "
+        + "its slot until it returns. Heed TaskContext.CancellationToken to avoid this.")]
+    internal static partial void Stuck(ILogger logger, long taskId, string taskName, int attempt, TimeSpan elapsed);
+
+    [LoggerMessage(210, LogLevel.Error,
+        "OnFailure threw for task {TaskId} ('{TaskName}', attempt {Attempt}); the task's retry policy decides.")]
+    internal static partial void DecisionFailed(ILogger logger, long taskId, string taskName, int attempt, Exception exception);
+
+    [LoggerMessage(211, LogLevel.Warning,
+        "The progress of task {TaskId} ('{TaskName}') could not be stored; the next report is tried again.")]
+    internal static partial void ProgressFailed(ILogger logger, long taskId, string taskName, Exception exception);
+
     [LoggerMessage(206, LogLevel.Warning,
         "The handler of task {TaskId} ('{TaskName}', attempt {Attempt}) threw after its transaction had completed the task, which "
         + "therefore succeeded.")]

@@ -39,10 +39,26 @@ internal sealed class MeasuredBackend : IBackend
     public ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
         ReserveRequest request, CancellationToken cancellationToken = default) => _backend.ReserveAsync(request, cancellationToken);
 
+    public ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default) =>
+        IsMeasured ? TimeAsync("cancel", _backend.CancelAsync(id, cancellationToken)) : _backend.CancelAsync(id, cancellationToken);
+
     public bool Heartbeat(long owner) => _backend.Heartbeat(owner);
 
     public ValueTask<int> ReconcileAsync(long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default) =>
         _backend.ReconcileAsync(owner, known, cancellationToken);
+
+    public ValueTask<bool> ReportProgressAsync(
+        TaskLease lease, double? fraction, string? message, CancellationToken cancellationToken = default) =>
+        _backend.ReportProgressAsync(lease, fraction, message, cancellationToken);
+
+    public ValueTask<bool> SaveCheckpointAsync(
+        TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default) =>
+        IsMeasured
+            ? TimeAsync("save_checkpoint", _backend.SaveCheckpointAsync(lease, checkpoint, cancellationToken))
+            : _backend.SaveCheckpointAsync(lease, checkpoint, cancellationToken);
+
+    public ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(long id, CancellationToken cancellationToken = default) =>
+        _backend.ReadCheckpointAsync(id, cancellationToken);
 
     public ValueTask<bool> MarkSuccessAsync(
         TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
@@ -63,6 +79,16 @@ internal sealed class MeasuredBackend : IBackend
         IsMeasured
             ? TimeAsync("mark_failure", _backend.MarkFailureAsync(lease, failure, cancellationToken))
             : _backend.MarkFailureAsync(lease, failure, cancellationToken);
+
+    public ValueTask<bool> MarkCancelledAsync(TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
+        IsMeasured
+            ? TimeAsync("mark_cancelled", _backend.MarkCancelledAsync(lease, reason, cancellationToken))
+            : _backend.MarkCancelledAsync(lease, reason, cancellationToken);
+
+    public ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
+        IsMeasured
+            ? TimeAsync("snooze", _backend.SnoozeAsync(lease, delay, cancellationToken))
+            : _backend.SnoozeAsync(lease, delay, cancellationToken);
 
     public ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
         IsMeasured

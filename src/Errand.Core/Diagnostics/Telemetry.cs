@@ -54,6 +54,9 @@ internal static class Telemetry
     internal static readonly Gauge<double> OldestAge = Meter.CreateGauge<double>(
         "errand.queue.oldest_age", "s", "How long the task has been due that waits longest.");
 
+    internal static readonly Counter<long> Stuck = Meter.CreateCounter<long>(
+        "errand.handlers.stuck", "{handler}", "Handlers that ran on for long after their token was cancelled.");
+
     internal static readonly Counter<long> LeasesLost =
         Meter.CreateCounter<long>("errand.leases.lost", "{lease}", "Worker incarnations that lost their lease.");
 

@@ -45,6 +45,39 @@ internal sealed class OptionProblems
         }
     }
 
+    /// <summary>A text that is stored or looked for as it is: of any characters but NUL, and no half of a pair.</summary>
+    internal void Text(string value, int maxLength, string property)
+    {
+        if (value.Length == 0 || value.Length > maxLength)
+        {
+            Add(string.Create(
+                CultureInfo.InvariantCulture, $"{property} has {value.Length:N0} characters; allowed are 1 to {maxLength:N0}"));
+        }
+        else if (value.Contains('\0', StringComparison.Ordinal))
+        {
+            Add($"{property} holds the character U+0000; leave it out");
+        }
+        else if (!IsWellFormed(value))
+        {
+            Add($"{property} holds half of a surrogate pair; it could not be told from other texts once it is stored");
+        }
+    }
+
+    private static bool IsWellFormed(string text)
+    {
+        for (var rest = text.AsSpan(); !rest.IsEmpty;)
+        {
+            if (System.Text.Rune.DecodeFromUtf16(rest, out _, out var taken) != System.Buffers.OperationStatus.Done)
+            {
+                return false;
+            }
+
+            rest = rest[taken..];
+        }
+
+        return true;
+    }
+
     internal void ThrowIfAny()
     {
         if (_problems.Count > 0)
@@ -54,6 +87,15 @@ internal sealed class OptionProblems
     }
 
     internal InvalidOptionsException ToException() => new(_options, _problems);
+
+    /// <exception cref="ArgumentException">The value is no name of a queue.</exception>
+    internal static void ThrowIfBad(string queue, string parameter)
+    {
+        if (NameProblem(queue) is { } problem)
+        {
+            throw new ArgumentException($"The name of the queue {problem}.", parameter);
+        }
+    }
 
     /// <summary>What is wrong with a name of a task or queue, or null. The value is shown only when it is short.</summary>
     internal static string? NameProblem(string? name)

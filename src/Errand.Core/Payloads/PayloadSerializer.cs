@@ -12,9 +12,12 @@ internal sealed class PayloadSerializer(JsonSerializerOptions? options, int maxB
 
     internal static PayloadSerializer Default { get; } = new(null, Defaults.MaxResultBytes);
 
-    internal byte[] SerializePayload(ITaskPayload payload) => Serialize(payload, payload.GetType(), "payload");
+    internal byte[] SerializePayload(ITaskPayload payload) => Serialize(payload, payload.GetType(), "payload", maxBytes);
 
-    internal byte[] SerializeResult(object? result, Type type) => Serialize(result, type, "result");
+    internal byte[] SerializeResult(object? result, Type type) => Serialize(result, type, "result", maxBytes);
+
+    internal byte[] SerializeCheckpoint(object? data, Type type) =>
+        Serialize(data, type, "checkpoint", Defaults.MaxCheckpointBytes);
 
     /// <exception cref="JsonException">The bytes are not a payload of this type.</exception>
     internal object DeserializePayload<TPayload>(ReadOnlySpan<byte> json) =>
@@ -23,7 +26,7 @@ internal sealed class PayloadSerializer(JsonSerializerOptions? options, int maxB
     internal object? Deserialize(ReadOnlySpan<byte> json, Type type) => JsonSerializer.Deserialize(json, TypeInfo(type));
 
     /// <exception cref="ArgumentException">It cannot be written as JSON, or is larger than allowed.</exception>
-    private byte[] Serialize(object? value, Type type, string what)
+    private byte[] Serialize(object? value, Type type, string what, int limit)
     {
         byte[] json;
         try
@@ -36,12 +39,12 @@ internal sealed class PayloadSerializer(JsonSerializerOptions? options, int maxB
             throw new ArgumentException($"The {what} '{type.Name}' cannot be written as JSON: {e.Message}", e);
         }
 
-        return json.Length <= maxBytes
+        return json.Length <= limit
             ? json
             : throw new ArgumentException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"The {what} '{type.Name}' has {json.Length:N0} bytes of JSON; the limit is {maxBytes:N0}. "
-                + $"Store the data elsewhere and pass its key, or raise the limit in the options."));
+                $"The {what} '{type.Name}' has {json.Length:N0} bytes of JSON; the limit is {limit:N0}. "
+                + $"Store the data elsewhere and pass its key{(limit == maxBytes ? ", or raise the limit in the options" : "")}."));
     }
 
     private JsonTypeInfo TypeInfo(Type type)

@@ -19,5 +19,10 @@ internal abstract record AttemptOutcome
         internal override Exception? Error => Exception;
     }
 
+    /// <summary>The task was to be cancelled, and its handler gave up, perhaps with an error of its own.</summary>
+    internal sealed record Cancelled(Exception? Exception) : AttemptOutcome;
+
+    internal sealed record Snoozed(TimeSpan Delay) : AttemptOutcome;
+
     internal sealed record Released : AttemptOutcome;
 }

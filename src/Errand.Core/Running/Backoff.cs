@@ -16,6 +16,12 @@ internal static class Backoff
         return TimeSpan.FromMilliseconds(Math.Round(spread));
     }
 
+    /// <summary>A wait that somebody else has chosen, within what a due time can hold.</summary>
+    internal static TimeSpan Bounded(TimeSpan delay) =>
+        delay < TimeSpan.Zero ? TimeSpan.Zero : delay > Longest ? Longest : delay;
+
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(3650);
+
     /// <summary>
     /// A sample that depends on the task and attempt alone: tasks that fail together spread out, and a replay of the
     /// same history waits for the same time.

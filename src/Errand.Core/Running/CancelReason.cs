@@ -9,6 +9,9 @@ internal enum CancelReason
     /// <summary>The worker stops.</summary>
     Stopping,
 
+    /// <summary>Somebody asked for the task to be cancelled.</summary>
+    Requested,
+
     /// <summary>The task is no longer this worker's.</summary>
     LeaseLost,
 }

@@ -61,6 +61,18 @@ internal sealed class WorkerIncarnation : IDisposable
         }
     }
 
+    /// <summary>Somebody asked for a task of this incarnation to be cancelled. Told perhaps more than once, or too late.</summary>
+    internal void CancelTask(TaskLease lease)
+    {
+        foreach (var execution in Running())
+        {
+            if (execution.Reserved.Lease == lease)
+            {
+                execution.Cancel(CancelReason.Requested);
+            }
+        }
+    }
+
     internal void CancelRunning(CancelReason reason)
     {
         foreach (var execution in Running())
@@ -123,7 +135,7 @@ internal sealed class WorkerIncarnation : IDisposable
 
             foreach (var execution in Running())
             {
-                execution.WarnIfLong();
+                execution.WarnIfStuck();
             }
 
             MeasureAge();

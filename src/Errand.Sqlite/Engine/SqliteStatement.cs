@@ -32,6 +32,14 @@ internal sealed class SqliteStatement : IDisposable
         return this;
     }
 
+    internal SqliteStatement With(double? value)
+    {
+        Check(value is { } given
+            ? raw.sqlite3_bind_double(_statement, ++_parameter, given)
+            : raw.sqlite3_bind_null(_statement, ++_parameter));
+        return this;
+    }
+
     internal SqliteStatement With(string? value)
     {
         // By bytes: a string may hold NUL.

@@ -21,12 +21,16 @@ create table tasks (
     attempt      integer not null,
     priority     integer not null,     -- higher first
     due          integer not null,     -- ms UTC
+    started      integer not null,     -- ms UTC of the last start; that of the enqueue before the first
     queue        integer not null,     -- names.id
     name         integer not null,     -- names.id
     max_attempts integer not null,
     enqueued     integer not null,     -- ms UTC
     timeout      integer,              -- ms
     parked       integer,              -- why a scheduled task waits: 1 no live worker knows its name
+    cancelled    integer,              -- 1 when a running task is to be cancelled
+    expires      integer,              -- ms UTC
+    unique_key   text,
     retry        text,                 -- delay ms, longest delay ms, factor, jitter; null for the default policy
     trace        text,                 -- W3C traceparent, and tracestate after a space
     payload      blob not null
@@ -34,8 +38,45 @@ create table tasks (
 create index tasks_ready on tasks (queue, priority desc, due) where state = 10;
 create index tasks_scheduled on tasks (due, queue) where state = 11; -- The queue, so that counting reads the index alone.
 create index tasks_running on tasks (owner) where state = 12;
+create index tasks_expiring on tasks (expires) where expires is not null and state <> 12;
+create unique index tasks_unique on tasks (name, unique_key) where unique_key is not null;
 
--- Finished tasks. The last four columns are kept for failed ones alone, so that they can be replayed.
+-- Unique keys that stay taken for a time, whether their task lives or not. Beside tasks_unique, which holds while it lives.
+create table unique_periods (
+    name  integer not null,
+    key   text not null,
+    id    integer not null,            -- the task that was enqueued with it
+    until integer not null,            -- ms UTC
+    primary key (name, key)
+) strict, without rowid;
+create index unique_periods_until on unique_periods (until);
+
+-- Attempts that ended without ending their task: the last 20 of each, kept as long as the task.
+create table attempts (
+    task    integer not null,
+    epoch   integer not null,
+    attempt integer not null,
+    started integer not null,          -- ms UTC
+    ended   integer not null,          -- ms UTC
+    worker  integer not null,
+    error   text not null,
+    primary key (task, epoch)
+) strict, without rowid;
+
+-- What handlers say of their progress, and what they keep for their next attempt: as long as the task is kept.
+create table progress (
+    task       integer primary key,
+    fraction   real,
+    message    text,
+    reported   integer,                -- ms UTC
+    checkpoint blob
+) strict;
+
+create table paused_queues (
+    queue integer primary key          -- names.id
+) strict;
+
+-- Finished tasks. The last five columns are kept for failed ones alone, so that they can be replayed.
 create table finished (
     id           integer primary key,
     state        integer not null,     -- 20 succeeded, 21 failed, 22 cancelled, 23 expired
@@ -46,24 +87,28 @@ create table finished (
     epoch        integer not null,
     enqueued     integer not null,
     due          integer not null,
+    started      integer not null,
     finished     integer not null,
     result       blob,
     error        text,
     max_attempts integer,
     timeout      integer,
     retry        text,
+    unique_key   text,
     payload      blob
 ) strict;
-create index finished_prunable on finished (finished) where state <> 21;
+create index finished_by_state on finished (state, finished);
 
 -- Worker incarnations, and the task names that each knows.
 create table workers (
-    id      integer primary key,       -- random
-    beat    integer not null,          -- counts heartbeats
-    lease   integer not null,          -- ms
-    host    text not null,
-    process integer not null,
-    started integer not null           -- ms UTC
+    id          integer primary key,   -- random
+    beat        integer not null,      -- counts heartbeats
+    lease       integer not null,      -- ms
+    host        text not null,
+    process     integer not null,
+    started     integer not null,      -- ms UTC
+    queues      text not null,         -- its subscriptions, one a line: default, mail-*=6
+    concurrency integer not null
 ) strict;
 create table worker_names (
     worker integer not null,

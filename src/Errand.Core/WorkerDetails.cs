@@ -1,0 +1,38 @@
+namespace Errand;
+
+/// <summary>One life of a worker, from its start to its stop, and what it holds.</summary>
+public sealed record WorkerDetails
+{
+    /// <summary>The most tasks that <see cref="Leases"/> names: 1,000.</summary>
+    public const int LeasesNamed = 1_000;
+
+    /// <summary>The incarnation's id, random.</summary>
+    public required long Id { get; init; }
+
+    /// <summary>The name of its machine.</summary>
+    public required string Host { get; init; }
+
+    /// <summary>The id of its process on that machine.</summary>
+    public required long ProcessId { get; init; }
+
+    /// <summary>When it began, by the backend's clock.</summary>
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>How long it keeps its tasks when it is not heard of.</summary>
+    public required TimeSpan Lease { get; init; }
+
+    /// <summary>False when its process is known to have ended, or it has not been heard of for its lease.</summary>
+    public required bool IsLive { get; init; }
+
+    /// <summary>The queues it serves.</summary>
+    public required IReadOnlyList<QueueSubscription> Queues { get; init; }
+
+    /// <summary>How many handlers it runs at once; 0 where it did not say.</summary>
+    public required int Concurrency { get; init; }
+
+    /// <summary>The names of the tasks that it knows.</summary>
+    public required IReadOnlyList<string> TaskNames { get; init; }
+
+    /// <summary>The tasks that it runs: the first <see cref="LeasesNamed"/>, by id.</summary>
+    public required IReadOnlyList<TaskLease> Leases { get; init; }
+}
