@@ -94,7 +94,7 @@ public sealed partial class SqliteBackend
         /// <summary>The subscriptions' places in the list, in the order of this turn.</summary>
         internal int[] Next(IReadOnlyList<QueueSubscription> subscriptions)
         {
-            if (!ReferenceEquals(subscriptions, _subscriptions))
+            if (!ReferenceEquals(subscriptions, _subscriptions) && _subscriptions?.SequenceEqual(subscriptions) != true)
             {
                 _subscriptions = subscriptions;
                 _credits = new long[subscriptions.Count];
