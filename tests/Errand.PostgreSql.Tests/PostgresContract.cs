@@ -24,6 +24,12 @@ public class PostgresContract(PostgresServer server) : SharedStoreContract
         return backend;
     }
 
+    protected override IBackend CreateBeside(IBackend backend)
+    {
+        var number = _connections.Keys.ToList().IndexOf(backend);
+        return new PostgresBackend(ConnectionString(number), new PostgresBackendOptions { Schema = ((PostgresBackend)backend).Schema });
+    }
+
     protected override async Task<DbConnection> ConnectAsync(IBackend backend)
     {
         var connection = new NpgsqlConnection($"{_connections[backend]};Search Path={((PostgresBackend)backend).Schema}");
