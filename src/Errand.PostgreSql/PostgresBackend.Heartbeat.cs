@@ -7,11 +7,13 @@ namespace Errand.PostgreSql;
 /// <summary>Heartbeats: a connection of their own, and neither the thread pool nor the turns.</summary>
 public sealed partial class PostgresBackend
 {
-    /// <summary>The longest that a heartbeat may take: a late one is worth little.</summary>
-    private const int HeartbeatTimeout = 10;
+    /// <summary>The longest that a heartbeat may take, in seconds: a late one is worth little.</summary>
+    private const int LongestBeat = 10;
 
     private readonly Lock _heartbeatLock = new();
     private NpgsqlConnection? _heartbeats; // Under the lock: of the threads that beat.
+
+    private int HeartbeatTimeout => Math.Min(LongestBeat, _store.CommandTimeout);
 
     // language=postgresql
     private const string BeatSql = "update errand.workers set beat = errand.now_ms(@now) where id = @id";
