@@ -190,6 +190,35 @@ public sealed partial class PostgresBackend
         await TellWaitersAsync().ConfigureAwait(false);
     }
 
+    /// <summary>Before the statements of a transaction are made.</summary>
+    private void BeginParts()
+    {
+        _newRows.Clear();
+        _knownRows.Clear();
+        _inserted.Clear();
+        _successes.Clear();
+        _failures.Clear();
+        _retries.Clear();
+        _releases.Clear();
+        _settling.Clear();
+        _settled.Clear();
+        _afterCommit.Clear();
+        _pendingInTurn = false;
+        _left.Clear();
+    }
+
+    /// <summary>After the commit.</summary>
+    private void NoteCommitted()
+    {
+        foreach (var after in _afterCommit)
+        {
+            after();
+        }
+
+        _undelivered.RemoveAll(_released.Contains);
+        _settledSinceVacuum += _settled.Count;
+    }
+
     private async Task EachAloneAsync(List<Operation> operations)
     {
         foreach (var operation in operations)

@@ -157,19 +157,6 @@ public sealed partial class PostgresBackend
         Log.UpkeepFailed(_logger, _store.Name, exception);
     }
 
-    private void EndExpiredWaits()
-    {
-        for (var i = _waiting.Count - 1; i >= 0; i--)
-        {
-            if (_waiting[i].IsOver)
-            {
-                var expired = _waiting[i];
-                _waiting.RemoveAt(i);
-                expired.Complete();
-            }
-        }
-    }
-
     /// <summary>Housekeeping as an operation, so that it shares the turn's transaction and its second chance alone.</summary>
     private sealed class UpkeepOperation(PostgresBackend backend, Action<TurnBatch> upkeep) : Operation
     {

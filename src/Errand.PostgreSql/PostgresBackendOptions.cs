@@ -43,6 +43,9 @@ public sealed record PostgresBackendOptions
     /// <summary>Draws worker ids and the length of waits. Used by the turn loop alone.</summary>
     internal Random Random { get; init; } = new();
 
+    /// <summary>How long a transaction may hold a snapshot before it is warned of.</summary>
+    internal TimeSpan OldSnapshot { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>Drops every notification that comes; tests see that polling is enough.</summary>
     internal bool DropNotifications { get; init; }
 

@@ -11,12 +11,16 @@ internal sealed partial class PostgresStore
 {
     private const int OldestServer = 13;
 
+    /// <summary>In seconds: a server that lives, and is only slow, has this long to accept a connection, however short calls may wait.</summary>
+    private const int ShortestConnectTimeout = 3;
+
     private static readonly string[] Migrations = ["0001_tasks.sql"];
 
     private readonly NpgsqlConnectionStringBuilder _connection;
     private readonly string _application;
     private readonly string _schema;
     private readonly string _prefix;
+    private readonly int _connectTimeout; // In seconds.
     private readonly ConcurrentDictionary<string, string> _sql = new(ReferenceEqualityComparer.Instance as IEqualityComparer<string>);
 
     internal PostgresStore(string connectionString, PostgresBackendOptions options)
@@ -26,6 +30,7 @@ internal sealed partial class PostgresStore
         _schema = options.Schema;
         _prefix = $"\"{_schema}\".";
         CommandTimeout = (int)Math.Ceiling(options.CommandTimeout.TotalSeconds);
+        _connectTimeout = Math.Max(ShortestConnectTimeout, (int)Math.Ceiling(options.BusyTimeout.TotalSeconds));
         Name = string.Create(
             CultureInfo.InvariantCulture,
             $"PostgreSQL at {_connection.Host}:{_connection.Port}, database '{_connection.Database ?? _connection.Username}', schema '{_schema}'");
@@ -65,7 +70,7 @@ internal sealed partial class PostgresStore
         var connection = Create(purpose, prepared: 0);
         try
         {
-            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
             return connection;
         }
         catch (Exception e)
@@ -77,6 +82,21 @@ internal sealed partial class PostgresStore
             }
 
             throw;
+        }
+    }
+
+    /// <summary>Npgsql's own limit holds for each way that it tries, encrypted and not; this one for all of them.</summary>
+    private static async Task OpenInTimeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(connection.ConnectionTimeout));
+        try
+        {
+            await connection.OpenAsync(limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"No connection within {connection.ConnectionTimeout} seconds.", e);
         }
     }
 
@@ -110,13 +130,13 @@ internal sealed partial class PostgresStore
         var connection = Create("turns", prepared: 64);
         try
         {
-            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
             var isPooled = await IsPooledAsync(connection, cancellationToken).ConfigureAwait(false);
             if (isPooled)
             {
                 await connection.DisposeAsync().ConfigureAwait(false);
                 connection = Create("turns", prepared: 0);
-                await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+                await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
             }
             else
             {
@@ -167,6 +187,7 @@ internal sealed partial class PostgresStore
             MaxAutoPrepare = prepared,
             AutoPrepareMinUsages = 2,
             CommandTimeout = CommandTimeout,
+            Timeout = _connection.Timeout == 0 ? _connectTimeout : Math.Min(_connection.Timeout, _connectTimeout),
             PersistSecurityInfo = false,
         };
         return new NpgsqlConnection(settings.ConnectionString);
