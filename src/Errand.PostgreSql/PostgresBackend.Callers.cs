@@ -27,14 +27,51 @@ public sealed partial class PostgresBackend
         var ids = await SubmitAsync(new PrepareForCallerOperation(this, tasks), cancellationToken).ConfigureAwait(false);
         var next = 0;
         List<NewRow> rows = [.. tasks.Select(task => new NewRow(task, task.Id ?? ids[next++]))];
+        var plain = rows.Where(row => row.Task.UniqueKey is null).ToList();
+        var unique = rows.Where(row => row.Task.UniqueKey is not null)
+            .DistinctBy(row => (row.Task.Name, row.Task.UniqueKey)).ToDictionary(row => (row.Task.Name, row.Task.UniqueKey!));
         HashSet<long> inserted = [];
-        await RunInAsync(theirs, batch => AddTheirs(batch, theirs, rows, inserted), cancellationToken)
-            .ConfigureAwait(false);
-        return [.. rows.Select(row => new EnqueuedTask(row.Id, inserted.Remove(row.Id)))];
+        Dictionary<long, long> holders = [];
+        await RunInAsync(
+            theirs,
+            batch =>
+            {
+                AddTheirs(batch, theirs, plain, inserted);
+                if (unique.Count > 0)
+                {
+                    AddUnique(batch, [.. unique.Values], inserted, holders);
+                }
+            },
+            cancellationToken).ConfigureAwait(false);
+        return [.. rows.Select(Answer)];
+
+        EnqueuedTask Answer(NewRow row)
+        {
+            if (inserted.Remove(row.Id))
+            {
+                return new EnqueuedTask(row.Id, IsNew: true);
+            }
+
+            if (row.Task.UniqueKey is not { } key)
+            {
+                return new EnqueuedTask(row.Id, IsNew: false);
+            }
+
+            var first = unique[(row.Task.Name, key)].Id;
+            return holders.TryGetValue(first, out var holder)
+                ? new EnqueuedTask(holder, IsNew: false)
+                : throw new BackendException(
+                    $"{_store.Name}: the task that held the unique key ended at this moment. Try again.", isTransient: true);
+        }
     }
 
     private void AddTheirs(TurnBatch batch, NpgsqlTransaction transaction, List<NewRow> rows, HashSet<long> inserted)
     {
+        if (rows.Count == 0)
+        {
+            return;
+        }
+
         if (transaction.IsolationLevel > IsolationLevel.ReadCommitted && rows.Exists(row => row.Task.Id is not null))
         {
             throw new InvalidOperationException(

@@ -34,6 +34,7 @@ public sealed partial class PostgresBackend
         {
             List<QueueCount> counts = [];
             List<UnclaimedTasks> unclaimed = [];
+            List<string> paused = [];
             var live = 0;
             TimeSpan? oldest = null;
             var batch = new TurnBatch(connection, _store, transaction);
@@ -42,6 +43,7 @@ public sealed partial class PostgresBackend
                 batch
                     .Add(CountsSql, row => counts.Add(new QueueCount(row.GetString(0), (TaskState)row.GetInt32(1), row.GetInt64(2))))
                     .With("finished", QueueOverview.FinishedLimit)
+                    .Add(SelectPausedSql, row => paused.Add(row.GetString(0)))
                     .Add(CountLiveSql, row => live = row.GetInt32(0)).With("now", TestNow)
                     .Add(OldestWaitingSql, row => oldest = row.IsDBNull(0) ? null : TimeSpan.FromMilliseconds(row.GetInt64(0)))
                     .With("now", TestNow)
@@ -54,7 +56,7 @@ public sealed partial class PostgresBackend
             return new QueueOverview
             {
                 Counts = [.. counts.OrderBy(count => count.Queue, StringComparer.Ordinal).ThenBy(count => count.State)],
-                PausedQueues = [],
+                PausedQueues = [.. paused.Order(StringComparer.Ordinal)],
                 LiveWorkers = live,
                 OldestWaiting = oldest,
                 Unclaimed =

@@ -47,8 +47,15 @@ public sealed partial class PostgresBackend
         {
             if (waiting.SeenVersion != _readyVersion && waiting.Room() is > 0 and var room)
             {
-                waiting.BeginLook(_readyVersion, _turnOfQueue++);
-                Reserve(batch, waiting, waiting.QueueInTurn, room);
+                waiting.BeginLook(_readyVersion);
+                if (waiting.QueueInTurn is { } queue)
+                {
+                    Reserve(batch, waiting, queue, room);
+                }
+                else
+                {
+                    LookForQueues(batch, waiting);
+                }
             }
         }
     }
@@ -57,12 +64,15 @@ public sealed partial class PostgresBackend
     // other form may scan the table. language=postgresql
     internal const string ReserveSql = """
         update errand.tasks t
-        set    state = 12, owner = @owner, epoch = t.epoch + 1, attempt = t.attempt + 1, turn = @turn
+        set    state = 12, owner = @owner, epoch = t.epoch + 1, attempt = t.attempt + 1, turn = @turn,
+               started = (select errand.now_ms(@now))
         where  t.id = any(array(
             select id
             from   errand.tasks
             where  queue = @queue and state = 10 and name = any(@names)
             and    (rank, due, id) >= (@floor_rank, @floor_due, @floor_id)
+            and    (expires is null or expires > (select errand.now_ms(@now)))
+            and    not exists (select from errand.paused_queues where queue = @queue)
             order by rank, due, id
             limit  @count
             for update skip locked))
@@ -83,7 +93,7 @@ public sealed partial class PostgresBackend
                 waiting.Reserved.Add((place.Rank, task));
                 waiting.Looked++;
             })
-            .With("owner", waiting.Owner).With("turn", _turn).With("queue", _names.IdOf(queue)).With("names", worker.NameIds)
+            .With("now", TestNow).With("owner", waiting.Owner).With("turn", _turn).With("queue", _names.IdOf(queue)).With("names", worker.NameIds)
             .With("floor_rank", floor.Rank).With("floor_due", floor.Due).With("floor_id", floor.Id).With("count", room);
         waiting.Asked = room;
         var version = _floorVersion;
@@ -115,7 +125,7 @@ public sealed partial class PostgresBackend
         {
             var waiting = _waiting[i];
             waiting.EndLook();
-            waiting.Worker.Seen = (waiting.SeenVersion, waiting.Queues);
+            waiting.Worker.Seen = (waiting.SeenVersion, waiting.Subscriptions);
             if (waiting.Reserved.Count > 0)
             {
                 _waiting.RemoveAt(i);
@@ -145,7 +155,7 @@ public sealed partial class PostgresBackend
         update errand.tasks t
         set    state = 10, owner = 0, attempt = t.attempt - 1
         from   unnest(@turns, @owners) as s (turn, owner)
-        where  t.state = 12 and t.owner = s.owner and t.turn = s.turn
+        where  t.state = 12 and t.owner = s.owner and t.turn = s.turn and t.cancelled is null
         returning t.id
         """;
 

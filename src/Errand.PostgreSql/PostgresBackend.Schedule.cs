@@ -84,6 +84,7 @@ public sealed partial class PostgresBackend
                 select id, name
                 from   errand.tasks
                 where  queue = @queue and state = 10 and (rank, due, id) >= (@floor_rank, @floor_due, @floor_id)
+                and    not exists (select from errand.paused_queues where queue = @queue)
                 order by rank, due, id
                 limit  @count) r
             where  not exists (select from errand.worker_names w where w.name = r.name)))

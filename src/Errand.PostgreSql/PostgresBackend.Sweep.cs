@@ -78,6 +78,8 @@ public sealed partial class PostgresBackend
             })
             .With("now", TestNow).With("swept_at", _sweptAt).With("gap", gap).With("resumed_at", _resumedAt).With("ours", ours)
             .Add(SelectOursSql, row => alive.Add(row.GetInt64(0))).With("ours", ours);
+        ReadPaused(batch);
+        TellCancelled(batch);
         if (withOrphans || _orphansSuspected || Passed(_time.GetElapsedTime(_lastOrphans), OrphanInterval))
         {
             GiveBackOrphans(batch);
@@ -101,31 +103,50 @@ public sealed partial class PostgresBackend
             where  t.id = any(array(
                 select o.id
                 from   errand.tasks o
-                where  o.state = 12 and o.attempt >= o.max_attempts
+                where  o.state = 12 and (o.attempt >= o.max_attempts or o.cancelled is not null)
                 and    not exists (select from errand.workers w where w.id = o.owner)
                 for update skip locked))
-            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.attempt, t.rank, t.queue, t.name, t.timeout, t.max_attempts, t.retry,
-                t.payload
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name, t.timeout, t.max_attempts,
+                t.retry, t.unique_key, t.payload, t.cancelled
         )
         insert into errand.finished (
-            id, owner, epoch, due, enqueued, finished, attempt, rank, queue, name, state, error, timeout, max_attempts, retry, payload)
-        select id, owner, epoch, due, enqueued, errand.now_ms(@now), attempt, rank, queue, name, 21,
-               convert_to(@error || attempt || ' of ' || max_attempts || '.', 'UTF8'), timeout, max_attempts, retry, payload
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error, timeout, max_attempts, retry,
+            unique_key, payload)
+        select id, owner, epoch, due, enqueued, started, errand.now_ms(@now), attempt, rank, queue, name,
+               case when cancelled is null then 21 else 22 end,
+               convert_to(@error || attempt || ' of ' || max_attempts || '.', 'UTF8'), timeout, max_attempts, retry, unique_key,
+               case when cancelled is null then payload end
         from   settled
         returning id
         """;
 
     // language=postgresql
     private const string GiveBackSql = """
-        update errand.tasks t
-        set    state = 10, owner = 0
-        where  t.id = any(array(
-            select o.id
+        with lost as (
+            select o.id, o.owner
             from   errand.tasks o
-            where  o.state = 12 and not exists (select from errand.workers w where w.id = o.owner)
-            for update skip locked))
-        returning t.id
+            where  o.state = 12 and o.cancelled is null and o.attempt < o.max_attempts
+            and    not exists (select from errand.workers w where w.id = o.owner)
+            for update skip locked
+        ),
+        given as (
+            update errand.tasks t
+            set    state = 10, owner = 0
+            from   lost
+            where  t.id = any(array(select id from lost)) and t.id = lost.id
+            returning t.id, t.epoch, t.started, t.attempt, t.max_attempts, lost.owner
+        ),
+        noted as (
+            insert into errand.attempts (task, epoch, started, ended, worker, attempt, error)
+            select id, epoch, started, errand.now_ms(@now), owner, attempt,
+                   convert_to(@error || attempt || ' of ' || max_attempts || '.', 'UTF8')
+            from   given
+        )
+        select id
+        from   given
         """;
+
+    private const string Lost = "The worker's process ended, or lost its lease, during attempt ";
 
     /// <summary>
     /// The tasks of those that are gone wait again; their attempts stay charged, so that a task that kills its process ends as
@@ -141,8 +162,9 @@ public sealed partial class PostgresBackend
                 failed++;
                 NoteEnded(row.GetInt64(0));
             })
-            .With("now", TestNow).With("error", "The worker's process ended, or lost its lease, during attempt ")
-            .Add(GiveBackSql, _ => given++);
+            .With("now", TestNow).With("error", Lost)
+            .Add(GiveBackSql, _ => given++).With("now", TestNow).With("error", Lost);
+        _nextExpiry = 0; // They may expire meanwhile.
         var suspected = _orphansSuspected;
         _floorVersion++;
         _readyVersion++;

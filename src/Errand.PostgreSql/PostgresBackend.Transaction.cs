@@ -81,6 +81,7 @@ public sealed partial class PostgresBackend
 
         _readyVersion++;
         _nextDue = 0;
+        _nextExpiry = 0;
         _waitersMayBeDone = true;
         _floorVersion++;
         StartStrangers();
@@ -114,6 +115,7 @@ public sealed partial class PostgresBackend
         _reports.Clear();
         _readyVersion++;
         _nextDue = 0;
+        _nextExpiry = 0;
         _floorVersion++;
         var isLost = exception is not BackendException e || PostgresErrors.LostConnection(e);
         TakeBackReserved(isLost);

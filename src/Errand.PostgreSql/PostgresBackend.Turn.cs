@@ -196,10 +196,15 @@ public sealed partial class PostgresBackend
         _newRows.Clear();
         _knownRows.Clear();
         _inserted.Clear();
+        _uniqueRows.Clear();
+        _uniqueIds.Clear();
+        _holders.Clear();
         _successes.Clear();
         _failures.Clear();
         _retries.Clear();
+        _snoozes.Clear();
         _releases.Clear();
+        _cancels.Clear();
         _settling.Clear();
         _settled.Clear();
         _afterCommit.Clear();

@@ -60,8 +60,9 @@ public sealed partial class PostgresBackend
     {
         private LocalWorker? _worker;
         private long _lookVersion = -1; // The version that its queues are being looked at for.
+        private readonly bool _hasPatterns = request.Queues.Any(queue => queue.IsPattern);
+        private List<string>? _queues; // In the order in which they are looked at; null until that is known.
         private int _queue; // The one in turn.
-        private int _queuesLeft;
         private int _looksLeft = request.Queues.Count; // Before a wait that is over may end.
 
         internal PostgresBackend Backend => backend;
@@ -70,11 +71,11 @@ public sealed partial class PostgresBackend
 
         internal override int Rows => 0;
 
-        internal override IEnumerable<string> Names => Queues;
+        internal override IEnumerable<string> Names => request.Queues.Where(queue => !queue.IsPattern).Select(queue => queue.Queue);
 
         internal long Owner => request.Owner;
 
-        internal IReadOnlyList<string> Queues { get; } = [.. request.Queues.Select(queue => queue.Queue)];
+        internal IReadOnlyList<QueueSubscription> Subscriptions => request.Queues;
 
         internal LocalWorker Worker => _worker!;
 
@@ -93,7 +94,8 @@ public sealed partial class PostgresBackend
 
         internal Action? AfterLook { get; set; }
 
-        internal string QueueInTurn => Queues[_queue];
+        /// <summary>Null when it must first be looked which queues there are.</summary>
+        internal string? QueueInTurn => _queues?[_queue];
 
         /// <summary>When its wait ends, on the monotonic clock: counted from the call, not from when the loop saw it.</summary>
         internal long Deadline { get; } = request.Wait == Timeout.InfiniteTimeSpan
@@ -109,7 +111,23 @@ public sealed partial class PostgresBackend
 
         internal bool IsOver => Deadline <= backend._time.GetTimestamp() && (_looksLeft <= 0 || SeenVersion == backend._readyVersion || Room() <= 0);
 
-        internal bool Takes(NewTask task) => Worker.Knows(task.Name) && Queues.Contains(task.Queue, StringComparer.Ordinal);
+        internal bool Takes(NewTask task)
+        {
+            if (!Worker.Knows(task.Name) || backend._paused.Contains(task.Queue))
+            {
+                return false;
+            }
+
+            foreach (var subscription in request.Queues)
+            {
+                if (subscription.Matches(task.Queue))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
 
         internal override void Run(TurnBatch batch)
         {
@@ -128,31 +146,63 @@ public sealed partial class PostgresBackend
             backend._waiting.Add(this);
         }
 
-        internal void BeginLook(long version, int turn)
+        internal void BeginLook(long version)
         {
-            if (_lookVersion != version)
+            if (_lookVersion == version || (_hasPatterns && _queues is not null))
             {
-                _lookVersion = version;
-                _queuesLeft = request.Queues.Count;
-                _queue = turn % request.Queues.Count;
+                return; // What was learnt of the queues is used before it is asked for again.
             }
+
+            _lookVersion = version;
+            _queue = 0;
+            _queues = _hasPatterns ? null : [.. Worker.Rotation.Next(request.Queues).Select(place => request.Queues[place].Queue)];
+        }
+
+        /// <summary>It is known which queues have tasks ready; among those of one pattern each is first in its turn.</summary>
+        internal void SetQueues(List<string> ready, int turn)
+        {
+            HashSet<string> queues = new(StringComparer.Ordinal);
+            foreach (var place in Worker.Rotation.Next(request.Queues))
+            {
+                for (var i = 0; i < ready.Count; i++)
+                {
+                    if (ready[(i + turn) % ready.Count] is var queue && request.Queues[place].Matches(queue))
+                    {
+                        queues.Add(queue);
+                    }
+                }
+            }
+
+            _queues = [.. queues];
+            _looksLeft = Math.Max(_looksLeft, _queues.Count);
+            if (_queues.Count == 0)
+            {
+                NoteSeen();
+            }
+        }
+
+        private void NoteSeen()
+        {
+            _looksLeft = 0;
+            SeenVersion = _lookVersion;
+            _queues = null;
         }
 
         /// <summary>After the commit.</summary>
         internal void EndLook()
         {
-            if (Asked > 0)
+            AfterLook?.Invoke();
+            AfterLook = null;
+            if (Asked > 0 && QueueInTurn is { } queue)
             {
                 _looksLeft--;
-                AfterLook?.Invoke();
-                Worker.NoteLook(QueueInTurn, isFull: Looked == Asked);
+                Worker.NoteLook(queue, isFull: Looked == Asked);
                 if (Looked < Asked)
                 {
-                    backend._left.RemoveWhere(one => one.Queue == QueueInTurn && Worker.Knows(one.Name)); // It got them.
-                    _queue = (_queue + 1) % request.Queues.Count;
-                    if (--_queuesLeft == 0)
+                    backend._left.RemoveWhere(one => one.Queue == queue && Worker.Knows(one.Name)); // It got them.
+                    if (++_queue == _queues!.Count)
                     {
-                        SeenVersion = _lookVersion;
+                        NoteSeen();
                     }
                 }
             }
@@ -168,7 +218,9 @@ public sealed partial class PostgresBackend
             HandedOff.Clear();
             Asked = 0;
             Looked = 0;
+            AfterLook = null;
             _lookVersion = -1;
+            _queues = null;
         }
 
         internal override void Complete()

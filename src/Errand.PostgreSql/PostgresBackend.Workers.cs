@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Errand.PostgreSql.Engine;
+using Errand.Running;
 using Npgsql;
 
 namespace Errand.PostgreSql;
@@ -31,8 +32,8 @@ public sealed partial class PostgresBackend
 
     // language=postgresql
     private const string InsertWorkerSql = """
-        insert into errand.workers (id, beat, lease, started, process, host)
-        select @id, now, @lease, now, @process, @host
+        insert into errand.workers (id, beat, lease, started, process, concurrency, host, queues)
+        select @id, now, @lease, now, @process, @concurrency, @host, @queues
         from   errand.now_ms(@now) as now
         on conflict (id) do update set beat = excluded.beat
         returning id
@@ -47,13 +48,14 @@ public sealed partial class PostgresBackend
         returning worker
         """;
 
-    private void InsertWorker(TurnBatch batch, LocalWorker worker, IEnumerable<string> names)
+    private void InsertWorker(TurnBatch batch, LocalWorker worker, WorkerRegistration registration)
     {
-        worker.Know(names, _names);
+        worker.Know(registration.TaskNames, _names);
         batch
             .Add(InsertWorkerSql, _ => { })
             .With("now", TestNow).With("id", worker.Owner).With("lease", (long)worker.Lease.TotalMilliseconds)
             .With("process", Environment.ProcessId).With("host", Environment.MachineName)
+            .With("concurrency", registration.Concurrency).With("queues", string.Join('\n', registration.Queues))
             .Add(InsertWorkerNameSql, _ => { })
             .With("worker", worker.Owner).With("names", worker.NameIds);
     }
@@ -62,14 +64,36 @@ public sealed partial class PostgresBackend
     private const string ReleaseOwnedSql = """
         update errand.tasks
         set    state = 10, owner = 0, attempt = attempt - 1
-        where  owner = @owner and state = 12 and not (id = any(@known))
+        where  owner = @owner and state = 12 and not (id = any(@known)) and cancelled is null
+        returning id
+        """;
+
+    // language=postgresql
+    private const string ArchiveOwnedCancelledSql = """
+        with settled as (
+            delete from errand.tasks
+            where  owner = @owner and state = 12 and not (id = any(@known)) and cancelled is not null
+            returning id, owner, epoch, due, enqueued, started, attempt, rank, queue, name
+        )
+        insert into errand.finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state)
+        select id, owner, epoch, due, enqueued, started, errand.now_ms(@now), attempt, rank, queue, name, 22
+        from   settled
         returning id
         """;
 
     /// <summary>Gives back, uncharged, what an owner owns but for <paramref name="known"/>.</summary>
     private void ReleaseOwned(TurnBatch batch, long owner, IReadOnlySet<long> known, Action<NpgsqlDataReader> row)
     {
-        batch.Add(ReleaseOwnedSql, row).With("owner", owner).With("known", known.ToArray());
+        var ids = known.ToArray();
+        batch
+            .Add(ReleaseOwnedSql, row).With("owner", owner).With("known", ids)
+            .Add(ArchiveOwnedCancelledSql, ended =>
+            {
+                NoteEnded(ended.GetInt64(0));
+                row(ended);
+            })
+            .With("owner", owner).With("known", ids).With("now", TestNow);
+        _nextExpiry = 0; // They may expire meanwhile.
         _floorVersion++;
         NoteReady();
     }
@@ -97,7 +121,7 @@ public sealed partial class PostgresBackend
     }
 
     /// <summary>An incarnation of this backend, and how far it has looked into each queue.</summary>
-    private sealed class LocalWorker(long owner, TimeSpan lease)
+    private sealed class LocalWorker(long owner, WorkerRegistration registration)
     {
         private readonly Dictionary<string, (Floor Floor, long Version)> _floors = new(StringComparer.Ordinal);
         private readonly HashSet<string> _full = new(StringComparer.Ordinal); // Queues that gave all that was asked for.
@@ -105,12 +129,16 @@ public sealed partial class PostgresBackend
 
         internal long Owner => owner;
 
-        internal TimeSpan Lease => lease;
+        internal TimeSpan Lease => registration.Lease;
+
+        internal Action<TaskLease>? CancelRequested => registration.CancelRequested;
+
+        internal QueueRotation Rotation { get; } = new();
 
         internal int[] NameIds { get; private set; } = [];
 
         /// <summary>The version of what is ready that its last wait has seen all of, and in which queues.</summary>
-        internal (long Version, IReadOnlyList<string>? Queues) Seen { get; set; } = (-1, null);
+        internal (long Version, IReadOnlyList<QueueSubscription>? Queues) Seen { get; set; } = (-1, null);
 
         internal void Know(IEnumerable<string> names, InternedNames numbers)
         {
@@ -158,8 +186,8 @@ public sealed partial class PostgresBackend
 
         internal override void Run(TurnBatch batch)
         {
-            _worker ??= new LocalWorker(backend._options.Random.NextInt64(1, long.MaxValue), registration.Lease);
-            backend.InsertWorker(batch, _worker, registration.TaskNames);
+            _worker ??= new LocalWorker(backend._options.Random.NextInt64(1, long.MaxValue), registration);
+            backend.InsertWorker(batch, _worker, registration);
             backend.Sweep(batch, withOrphans: true); // Who died before it came is noticed now, not at the next look.
             Result = _worker.Owner;
         }
