@@ -43,8 +43,8 @@ public interface IQueueInspector
     ValueTask<IReadOnlyList<WorkerDetails>> ListWorkersAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Runs a task again: one that has failed for good waits anew, with all its attempts and under its id, its history kept; one
-    /// that is due later is due now.
+    /// Runs a task again: one that has failed for good waits anew, with all its attempts and under its id, its history kept, the
+    /// attempt that ended it included, and its expiry lifted; one that is due later is due now.
     /// </summary>
     /// <param name="id">The task's id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -54,7 +54,10 @@ public interface IQueueInspector
     /// <exception cref="TaskNotFoundException">No task has this id, live or finished.</exception>
     ValueTask<bool> RetryAsync(long id, CancellationToken cancellationToken = default);
 
-    /// <summary>Runs all failed tasks again that a filter means, in batches of which each commits; see <see cref="RetryAsync(long, CancellationToken)"/>.</summary>
+    /// <summary>
+    /// Runs all failed tasks again that a filter means, in batches of which each commits; see
+    /// <see cref="RetryAsync(long, CancellationToken)"/>. One that fails while this goes on is left as it is.
+    /// </summary>
     /// <param name="filter">Which. Its states must be none, or <see cref="TaskState.Failed"/> alone.</param>
     /// <param name="cancellationToken">Ends it between two batches.</param>
     /// <returns>How many run again.</returns>
@@ -63,7 +66,11 @@ public interface IQueueInspector
     /// <inheritdoc cref="IBackend.CancelAsync"/>
     ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default);
 
-    /// <summary>Removes a task, with its history and result. One that runs is not removed: cancel it first.</summary>
+    /// <summary>
+    /// Removes a task, with its history and result; whoever waits for its result gets <see cref="TaskNotFoundException"/>. One that
+    /// runs is not removed: cancel it first.
+    /// </summary>
+    /// <remarks>A key that was to stay taken for a time (<see cref="EnqueueOptions.UniqueFor"/>) stays taken.</remarks>
     /// <param name="id">The task's id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>False when it runs.</returns>

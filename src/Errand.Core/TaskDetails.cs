@@ -9,7 +9,7 @@ public sealed record TaskDetails : TaskSummary
     /// <summary>How long one attempt may run; null for ever, or where a finished task does not keep it.</summary>
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary>After this it does not start any more; null for never.</summary>
+    /// <summary>After this it does not start any more; null for never, and for a finished task, which does not keep it.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
     /// <summary>Its unique key; null for none, or where a finished task does not keep it.</summary>
@@ -41,7 +41,7 @@ public sealed record TaskDetails : TaskSummary
 
     /// <summary>
     /// Its attempts that failed or were lost without ending it, oldest first: the last <see cref="Defaults.AttemptsKept"/>. The
-    /// attempt that ended it is told by the task itself.
+    /// attempt that ended it is told by the task itself; when it is run again, that attempt is among these.
     /// </summary>
     public IReadOnlyList<TaskAttempt> History { get; init; } = [];
 }

@@ -30,11 +30,15 @@ public sealed record TaskExplanation(TaskState State, IReadOnlyList<string> Reas
         {
             { IsLive: true } => Text(
                 $"It runs{since}, attempt {task.Attempt}, on worker {worker.Id} (process {worker.ProcessId} on {worker.Host})."),
-            not null => Text(
-                $"Its worker {worker.Id} (process {worker.ProcessId} on {worker.Host}) is not heard of any more.")
-                + Text($" When its lease of {worker.Lease} has run out, the task is given to another."),
-            null => Text($"It belongs to worker {task.Worker}, which is gone; it comes back when another worker has noticed."),
+            not null => Text($"Its worker {worker.Id} (process {worker.ProcessId} on {worker.Host}) has ended, or has not been ")
+                + Text($"heard of for its lease of {worker.Lease}; the task waits again when another worker has noticed."),
+            null => Text($"It belongs to worker {task.Worker}, which is gone; it waits again when another worker has noticed."),
         };
+        if (worker is not { IsLive: true } && !workers.Any(worker => worker.IsLive))
+        {
+            yield return "No worker is alive that could notice.";
+        }
+
         if (task.IsCancelRequested)
         {
             yield return "It was asked to cancel; its handler has not returned yet.";
@@ -56,9 +60,7 @@ public sealed record TaskExplanation(TaskState State, IReadOnlyList<string> Reas
         var isDue = task.State == TaskState.Pending || task.DueAt <= now;
         if (!isDue && !task.IsParked)
         {
-            yield return task.Attempt > 0
-                ? Text($"Its attempt {task.Attempt} failed or was put off; the next is due at {task.DueAt:u}.")
-                : Text($"It is due at {task.DueAt:u}.");
+            yield return WhyLater(task);
         }
 
         if (queueIsPaused)
@@ -77,7 +79,7 @@ public sealed record TaskExplanation(TaskState State, IReadOnlyList<string> Reas
         else if (able.Length == 0)
         {
             yield return $"No live worker of its queue knows the task name '{task.Name}'"
-                + (task.IsParked ? Text($"; it was put aside and is offered again at {task.DueAt:u}.") : ".");
+                + (task.IsParked && !isDue ? Text($"; it was put aside and is offered again at {task.DueAt:u}.") : ".");
         }
         else if (isDue && !queueIsPaused)
         {
@@ -85,27 +87,45 @@ public sealed record TaskExplanation(TaskState State, IReadOnlyList<string> Reas
                 ? "It is due, and every worker that could run it is busy with others."
                 : "It is due, and will be started when the tasks before it have been.";
         }
-        else if (task.IsParked)
+        else if (task.IsParked && !isDue)
         {
             yield return Text($"It was put aside while nobody knew its name, and is offered again at {task.DueAt:u}.");
         }
+
+        if (task.ExpiresAt is { } expires)
+        {
+            yield return Text($"If it has not started by {expires:u}, it expires.");
+        }
     }
+
+    /// <summary>One that was snoozed or given back has no failure of the attempt that it stands at.</summary>
+    private static string WhyLater(TaskDetails task) => task switch
+    {
+        { Attempt: 0, Epoch: 0 } => Text($"It is due at {task.DueAt:u}."),
+        { Attempt: > 0, History: [.., var last] } when last.Epoch == task.Epoch => Text(
+            $"Its attempt {task.Attempt} failed: {FirstLine(last.Error)} The next is due at {task.DueAt:u}."),
+        _ => Text($"It was put off; its attempt {task.Attempt + 1} is due at {task.DueAt:u}."),
+    };
 
     private static string AtItsEnd(TaskDetails task) => task.State switch
     {
         TaskState.Succeeded => Text($"It succeeded at {task.FinishedAt:u}, on attempt {task.Attempt}."),
         TaskState.Failed => Text(
             $"It failed for good at {task.FinishedAt:u}, on attempt {task.Attempt}: {FirstLine(task.Error)} Retry it to run it again."),
-        TaskState.Cancelled => Text($"It was cancelled at {task.FinishedAt:u}."),
-        _ => Text($"It expired at {task.FinishedAt:u}, before it could start."),
+        TaskState.Cancelled when task.Epoch == 0 => Text($"It was cancelled at {task.FinishedAt:u}, before it had started."),
+        TaskState.Cancelled => Text($"It was cancelled at {task.FinishedAt:u}, after it had started."),
+        _ when task.Epoch == 0 => Text($"It expired at {task.FinishedAt:u}, before it could start."),
+        _ => Text($"It expired at {task.FinishedAt:u}, before it could start again."),
     };
 
-    private static bool IsBusy(WorkerDetails worker) => worker.Concurrency > 0 && worker.Leases.Count >= worker.Concurrency;
+    // Of a worker with more handlers than leases are named, those that are named are all that is known.
+    private static bool IsBusy(WorkerDetails worker) =>
+        worker.Concurrency > 0 && worker.Leases.Count >= Math.Min(worker.Concurrency, WorkerDetails.LeasesNamed);
 
     private static string FirstLine(string? error)
     {
         var line = (error ?? "").Split('\n', 2)[0].TrimEnd();
-        return line.EndsWith('.') ? line : line + ".";
+        return line.Length == 0 ? "no error was given." : line.EndsWith('.') ? line : line + ".";
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -12,20 +12,12 @@ public sealed partial class SqliteBackend
     public async ValueTask<QueueOverview> GetOverviewAsync(CancellationToken cancellationToken = default) =>
         await SubmitAsync(new OverviewOperation(this), cancellationToken).ConfigureAwait(false);
 
-    private QueueOverview TakeOverview()
+    private T InSnapshot<T>(Func<T> read)
     {
         Database.Statement("begin").Execute(); // Deferred: a snapshot that holds nobody up.
         try
         {
-            var live = LiveWorkers();
-            return new QueueOverview
-            {
-                Counts = Counts(),
-                PausedQueues = PausedQueues(),
-                LiveWorkers = live.Count,
-                OldestWaiting = OldestWaiting(),
-                Unclaimed = Unclaimed(KnownNames(live)),
-            };
+            return read();
         }
         finally
         {
@@ -34,6 +26,19 @@ public sealed partial class SqliteBackend
                 Database.Statement("rollback").Execute(); // Nothing was written: it only ends the snapshot.
             }
         }
+    }
+
+    private QueueOverview TakeOverview()
+    {
+        var live = LiveWorkers();
+        return new QueueOverview
+        {
+            Counts = Counts(),
+            PausedQueues = PausedQueues(),
+            LiveWorkers = live.Count,
+            OldestWaiting = OldestWaiting(),
+            Unclaimed = Unclaimed(KnownNames(live)),
+        };
     }
 
     // Pending and scheduled tasks are counted in their own indexes alone, the few that run by their index, and as many finished
@@ -189,6 +194,6 @@ public sealed partial class SqliteBackend
     {
         internal override TurnPart Part => TurnPart.Read;
 
-        internal override void Run() => Result = backend.TakeOverview();
+        internal override void Run() => Result = backend.InSnapshot(backend.TakeOverview);
     }
 }

@@ -28,6 +28,23 @@ internal sealed class InternedNames
         return id;
     }
 
+    /// <summary>The number of a name; null when it has none, and it is given none.</summary>
+    internal long? Find(SqliteDatabase database, string text)
+    {
+        if (_ids.TryGetValue(text, out var known))
+        {
+            return known;
+        }
+
+        var id = database.Statement(FindIdSql).With(text).Scalar();
+        if (id is { } found)
+        {
+            Remember(found, text);
+        }
+
+        return id;
+    }
+
     internal string TextOf(SqliteDatabase database, long id)
     {
         if (!_texts.TryGetValue(id, out var text))

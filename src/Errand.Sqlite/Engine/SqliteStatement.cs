@@ -108,6 +108,8 @@ internal sealed class SqliteStatement : IDisposable
 
     internal int Int32(int column) => raw.sqlite3_column_int(_statement, column);
 
+    internal double Double(int column) => raw.sqlite3_column_double(_statement, column);
+
     internal byte[] Blob(int column) => raw.sqlite3_column_blob(_statement, column).ToArray();
 
     internal string Text(int column) => Encoding.UTF8.GetString(raw.sqlite3_column_blob(_statement, column));
