@@ -96,7 +96,9 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         }
     }
 
-    private async Task RunAsync()
+    /// <summary>Runs the attempt to its settlement.</summary>
+    /// <returns>How the handler ended, whether that could be stored or not.</returns>
+    internal async Task<AttemptOutcome> RunAsync()
     {
         using var scope = Log.AttemptScope(_logger, _task.Lease.Id, _task.Name, _task.Queue, _task.Attempt);
         var outcome = await ObserveAsync().ConfigureAwait(false);
@@ -110,6 +112,7 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         _incarnation.Remove(this);
         _slots.Settled();
         _cancellation.Dispose();
+        return outcome;
     }
 
     /// <summary>The attempt within its span, timed.</summary>
