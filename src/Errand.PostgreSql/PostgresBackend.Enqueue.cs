@@ -86,6 +86,7 @@ public sealed partial class PostgresBackend
 
         if (_knownRows.Count > 0)
         {
+            LockIds(batch, [.. _knownRows.Where(row => row.Task.Id is not null).Select(row => row.Id)]);
             AddKnown(batch, _knownRows, _inserted, row =>
             {
                 if (row.GetInt16(1) == (int)TaskState.Scheduled)
@@ -106,6 +107,24 @@ public sealed partial class PostgresBackend
         where  t.id = any(@ids) and f.id = t.id
         returning t.id
         """;
+
+    /// <summary>Names the locks of ids in this schema; the database's other advisory locks have other names.</summary>
+    private string IdScope => _store.Channel + ":id:";
+
+    // Whoever enqueues an id had before holds it until his commit is seen by all: then who comes next finds the task, live or
+    // finished, and nobody needs to wait for a row. language=postgresql
+    private const string LockIdsSql = """
+        select pg_advisory_xact_lock(hashtextextended(@scope || id, 0))
+        from   (select distinct id from unnest(@ids) as id order by id) as ids
+        """;
+
+    private void LockIds(TurnBatch batch, long[] ids)
+    {
+        if (ids.Length > 0)
+        {
+            batch.Add(LockIdsSql, _ => { }).With("scope", IdScope).With("ids", ids);
+        }
+    }
 
     private void AddKnown(TurnBatch batch, List<NewRow> rows, HashSet<long> inserted, Action<Npgsql.NpgsqlDataReader> read)
     {
@@ -226,6 +245,11 @@ public sealed partial class PostgresBackend
         internal override int NewIds { get; } = tasks.Count(task => task.Id is null);
 
         internal override long LargestGivenId => _givenIds.Max();
+
+        /// <summary>The ids that its caller had before.</summary>
+        internal IEnumerable<long> LockedIds => _givenIds.Where(id => id != 0);
+
+        internal override bool Asks(IReadOnlySet<long> held) => LockedIds.Any(held.Contains);
 
         internal override IEnumerable<string> Names
         {

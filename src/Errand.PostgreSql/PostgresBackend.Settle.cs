@@ -153,6 +153,8 @@ public sealed partial class PostgresBackend
 
         internal TaskLease Lease => lease;
 
+        internal override bool Asks(IReadOnlySet<long> held) => held.Contains(lease.Id);
+
         internal override TurnPart Part => TurnPart.Settle;
 
         internal override void Run(TurnBatch batch)

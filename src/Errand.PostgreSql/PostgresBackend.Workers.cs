@@ -62,11 +62,18 @@ public sealed partial class PostgresBackend
     private const string ReleaseOwnedSql = """
         update errand.tasks
         set    state = 10, owner = 0, attempt = attempt - 1
-        where  owner = @owner and state = 12 and not (id = any(@known))
+        where  id = any(array(
+            select id
+            from   errand.tasks
+            where  owner = @owner and state = 12 and not (id = any(@known))
+            for update skip locked))
         returning id
         """;
 
-    /// <summary>Gives back, uncharged, what an owner owns but for <paramref name="known"/>.</summary>
+    /// <summary>
+    /// Gives back, uncharged, what an owner owns but for <paramref name="known"/>, and for what a transaction has completed that is
+    /// still open: if that rolls back, it is found again by who looks for the tasks of the dead.
+    /// </summary>
     private void ReleaseOwned(TurnBatch batch, long owner, IReadOnlySet<long> known, Action<NpgsqlDataReader> row)
     {
         batch.Add(ReleaseOwnedSql, row).With("owner", owner).With("known", known.ToArray());

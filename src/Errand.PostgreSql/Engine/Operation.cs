@@ -21,6 +21,9 @@ internal abstract class Operation
     /// <summary>The largest task id that its caller gave; 0 when he gave none.</summary>
     internal virtual long LargestGivenId => 0;
 
+    /// <summary>Whether it needs one of these tasks, which somebody else holds.</summary>
+    internal virtual bool Asks(IReadOnlySet<long> held) => false;
+
     /// <summary>The names of queues and tasks that must have a number before it runs.</summary>
     internal virtual IEnumerable<string> Names => [];
 
