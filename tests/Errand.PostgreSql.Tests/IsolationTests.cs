@@ -160,14 +160,20 @@ public sealed class IsolationTests(PostgresServer server) : IAsyncLifetime
     [InlineData("serializable")]
     public async Task The_default_level_of_the_database_is_not_that_of_the_turns(string level)
     {
-        await using var first = new PostgresBackend(
+        await PostgresServer.ExecuteAsync(server.ConnectionString(), $$"""
+            create function {{_options.Schema}}.check_level() returns trigger language plpgsql
+            as $$ begin if current_setting('transaction_isolation') <> 'read committed' then raise 'wrong level'; end if; return null; end $$;
+            create trigger check_level after insert or update or delete on {{_options.Schema}}.tasks
+            for each statement execute function {{_options.Schema}}.check_level()
+            """);
+        await using var backend = new PostgresBackend(
             $"{server.ConnectionString()};Options=-c default_transaction_isolation={level.Replace(" ", @"\ ", StringComparison.Ordinal)}",
             _options);
-        await using var load = await Load.StartAsync(first);
-        await using var other = await Load.StartAsync(_backend);
-        await load.ReachesAsync(300);
-        await load.EndsAsync();
-        await other.EndsAsync();
-        Assert.Equal(0, load.Refusals + other.Refusals);
+        var owner = await backend.BeginWorkerAsync(new WorkerRegistration { Lease = TimeSpan.FromSeconds(30), TaskNames = ["a"] });
+
+        await backend.EnqueueAsync([Some]);
+
+        var request = new ReserveRequest { Owner = owner, MaxTasks = 1, Wait = TimeSpan.Zero };
+        Assert.True(await backend.MarkSuccessAsync(Assert.Single(await backend.ReserveAsync(request)).Lease, default));
     }
 }
