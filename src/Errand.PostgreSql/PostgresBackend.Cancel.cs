@@ -76,6 +76,8 @@ public sealed partial class PostgresBackend
     {
         private CancelOutcome? _outcome;
 
+        internal override long? Task => id;
+
         internal override TurnPart Part => TurnPart.Settle;
 
         internal override void Run(TurnBatch batch)

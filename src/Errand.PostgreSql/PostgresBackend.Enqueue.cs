@@ -97,6 +97,8 @@ public sealed partial class PostgresBackend
             _readyVersion++;
         }
 
+        LockIds(batch, IdScope, [.. _knownRows.Concat(_uniqueRows).Where(row => row.Task.Id is not null).Select(row => row.Id)]);
+
         if (_knownRows.Count > 0)
         {
             AddKnown(batch, _knownRows, _inserted, row =>
@@ -127,6 +129,24 @@ public sealed partial class PostgresBackend
         where  t.id = any(@ids) and f.id = t.id
         returning t.id
         """;
+
+    /// <summary>Names the locks of ids in this schema; the database's other advisory locks have other names.</summary>
+    private string IdScope => _store.Channel + ":id:";
+
+    // Whoever enqueues an id had before holds it until his commit is seen by all: then who comes next finds the task, live or
+    // finished, and nobody needs to wait for a row. language=postgresql
+    private const string LockIdsSql = """
+        select pg_advisory_xact_lock(hashtextextended(@scope || id, 0))
+        from   (select distinct id from unnest(@ids) as id order by id) as ids
+        """;
+
+    private static void LockIds(TurnBatch batch, string scope, long[] ids)
+    {
+        if (ids.Length > 0)
+        {
+            batch.Add(LockIdsSql, _ => { }).With("scope", scope).With("ids", ids);
+        }
+    }
 
     private void AddKnown(TurnBatch batch, List<NewRow> rows, HashSet<long> inserted, Action<Npgsql.NpgsqlDataReader> read)
     {
@@ -255,6 +275,15 @@ public sealed partial class PostgresBackend
         internal override int NewIds { get; } = tasks.Count(task => task.Id is null);
 
         internal override long LargestGivenId => _givenIds.Max();
+
+        /// <summary>The ids that its caller had before.</summary>
+        internal IEnumerable<long> LockedIds => _givenIds.Where(id => id != 0);
+
+        /// <summary>The locks of its unique keys.</summary>
+        internal IEnumerable<long> LockedKeys => tasks.Where(task => task.UniqueKey is not null).Select(LockOf).Distinct();
+
+        internal override bool Asks(IReadOnlySet<long> held) =>
+            LockedIds.Any(held.Contains) || LockedKeys.Any(key => held.Contains(~key));
 
         internal override IEnumerable<string> Names
         {

@@ -47,6 +47,8 @@ public sealed partial class PostgresBackend
 
     private sealed class ProgressOperation(PostgresBackend backend, TaskLease lease, double? fraction, string? message) : Operation<bool>
     {
+        internal override long? Task => lease.Id;
+
         internal override TurnPart Part => TurnPart.Settle;
 
         internal override void Run(TurnBatch batch)
@@ -60,6 +62,8 @@ public sealed partial class PostgresBackend
 
     private sealed class CheckpointOperation(TaskLease lease, ReadOnlyMemory<byte> checkpoint) : Operation<bool>
     {
+        internal override long? Task => lease.Id;
+
         internal override TurnPart Part => TurnPart.Settle;
 
         internal override void Run(TurnBatch batch)

@@ -235,6 +235,8 @@ public sealed partial class PostgresBackend
         /// <summary>What is kept with the end of the attempt, in UTF-8; null for nothing.</summary>
         internal virtual byte[]? Error => null;
 
+        internal override long? Task => lease.Id;
+
         internal override TurnPart Part => TurnPart.Settle;
 
         internal override void Run(TurnBatch batch)

@@ -94,6 +94,7 @@ public sealed partial class PostgresBackend
     /// <exception cref="BackendException">None of it was done; or the server stays away, and nobody knows.</exception>
     private async Task TransactSurelyAsync(List<Operation> settles, List<Operation> enqueues, bool fill)
     {
+        var began = TimeProvider.System.GetTimestamp();
         for (var redos = 0; ; redos++)
         {
             try
@@ -101,8 +102,15 @@ public sealed partial class PostgresBackend
                 await TransactAsync(settles, enqueues, fill).ConfigureAwait(false);
                 return;
             }
+            catch (BackendException e)
+                when (PostgresErrors.IsHeldUp(e) && TimeProvider.System.GetElapsedTime(began) < _options.BusyTimeout)
+            {
+                redos--; // To wait is no failure.
+                await PutHeldAsideAsync(settles, enqueues).ConfigureAwait(false);
+            }
             catch (BackendException e) when (redos < Redos && (PostgresErrors.LostConnection(e) || PostgresErrors.IsConflict(e)))
             {
+                redos = PostgresErrors.IsTimeout(e) ? Redos : redos; // The second time that nobody answers is the last.
                 await ConnectAsync().ConfigureAwait(false);
                 await PrepareAsync().ConfigureAwait(false); // The names have other numbers when another store is there now.
             }
@@ -249,6 +257,10 @@ public sealed partial class PostgresBackend
                 }
 
                 return;
+            }
+            catch (BackendException e) when (redos < Redos && (PostgresErrors.IsConflict(e) || PostgresErrors.IsHeldUp(e)))
+            {
+                // Others change the same rows; they are quick.
             }
             catch (BackendException e) when (redos < Redos && _connection is not null && PostgresErrors.LostConnection(e))
             {

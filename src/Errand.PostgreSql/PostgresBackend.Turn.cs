@@ -93,6 +93,7 @@ public sealed partial class PostgresBackend
         try
         {
             await ConnectAsync().ConfigureAwait(false);
+            await TakeHeldAsync(settles, enqueues).ConfigureAwait(false);
             AddUpkeep(settles);
             await PrepareAsync().ConfigureAwait(false);
         }
@@ -106,7 +107,7 @@ public sealed partial class PostgresBackend
         {
             await TransactSurelyAsync(settles, enqueues, fill: true).ConfigureAwait(false);
         }
-        catch (BackendException e) when (_awaySince is not null)
+        catch (BackendException e) when (_awaySince is not null || PostgresErrors.IsTimeout(e))
         {
             await FailAllAsync(e).ConfigureAwait(false); // The server stays away: each alone would only wait as long again.
             return;
@@ -168,6 +169,7 @@ public sealed partial class PostgresBackend
                     Fill(batch);
                 }
 
+                LimitWait(batch);
                 await batch.RunAsync().ConfigureAwait(false);
             }
             catch (Exception e)
@@ -226,8 +228,16 @@ public sealed partial class PostgresBackend
 
     private async Task EachAloneAsync(List<Operation> operations)
     {
+        var began = TimeProvider.System.GetTimestamp();
+        BackendException? heldUp = null;
         foreach (var operation in operations)
         {
+            if (heldUp is not null && TimeProvider.System.GetElapsedTime(began) >= _options.BusyTimeout)
+            {
+                operation.Fail(heldUp); // It is not about one of them: nobody gets on.
+                continue;
+            }
+
             try
             {
                 await ConnectAsync().ConfigureAwait(false);
@@ -238,6 +248,7 @@ public sealed partial class PostgresBackend
             }
             catch (BackendException e)
             {
+                heldUp = PostgresErrors.IsHeldUp(e) || PostgresErrors.IsTimeout(e) ? e : heldUp;
                 operation.Fail(e);
             }
         }
@@ -279,6 +290,7 @@ public sealed partial class PostgresBackend
             operation.Fail(exception);
         }
 
+        FailHeld(exception);
         FailWaiting(exception);
         await ReplaceConnectionAsync(exception).ConfigureAwait(false);
     }
@@ -292,6 +304,7 @@ public sealed partial class PostgresBackend
             operation.Fail(disposed);
         }
 
+        FailHeld(disposed);
         EndWaits(disposed);
         if (_alarm is { } alarm)
         {

@@ -32,6 +32,25 @@ public sealed partial class PostgresBackend
         return new EnqueuedTask(isNew ? id : holder, isNew);
     }
 
+    /// <summary>Names the locks of unique keys in this schema.</summary>
+    private string KeyScope => _store.Channel + ":key:";
+
+    /// <summary>
+    /// Whoever enqueues a key holds one of these locks until his commit is seen by all. They are few, so that no number of keys in one
+    /// transaction can exhaust the server's; two keys that share one wait for each other, and no more.
+    /// </summary>
+    private static long LockOf(NewTask task)
+    {
+        // FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/): the same in every process.
+        var hash = 14695981039346656037UL;
+        foreach (var one in System.Text.Encoding.UTF8.GetBytes($"{task.Name}\0{task.UniqueKey}"))
+        {
+            hash = unchecked((hash ^ one) * 1099511628211UL);
+        }
+
+        return (long)(hash % 2_048);
+    }
+
     // language=postgresql
     private const string HoldPeriodsSql = """
         with clock as materialized (
@@ -105,6 +124,7 @@ public sealed partial class PostgresBackend
         var ids = rows.ConvertAll(row => row.Id).ToArray();
         var names = rows.ConvertAll(row => _names.IdOf(row.Task.Name)).ToArray();
         var keys = rows.ConvertAll(row => row.Task.UniqueKey!).ToArray();
+        LockIds(batch, KeyScope, [.. rows.Select(row => LockOf(row.Task)).Distinct()]);
         if (rows.Exists(row => row.Task.UniqueFor is not null))
         {
             batch.Add(HoldPeriodsSql, _ => { }).With("now", TestNow).With("names", names).With("keys", keys).With("ids", ids)

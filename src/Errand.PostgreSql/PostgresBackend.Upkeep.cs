@@ -50,6 +50,7 @@ public sealed partial class PostgresBackend
         }
 
         Until(SweepInterval, _lastSweep, _workers.Count > 0);
+        Until(HeldPause, _lastLook, _held.Count > 0);
         if (_orphansSuspected || HasWorkForWaiting || CancelLookIsDue)
         {
             wait = TimeSpan.Zero;

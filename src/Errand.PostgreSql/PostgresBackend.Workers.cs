@@ -64,7 +64,11 @@ public sealed partial class PostgresBackend
     private const string ReleaseOwnedSql = """
         update errand.tasks
         set    state = 10, owner = 0, attempt = attempt - 1
-        where  owner = @owner and state = 12 and not (id = any(@known)) and cancelled is null
+        where  id = any(array(
+            select id
+            from   errand.tasks
+            where  owner = @owner and state = 12 and not (id = any(@known)) and cancelled is null
+            for update skip locked))
         returning id
         """;
 
@@ -72,7 +76,11 @@ public sealed partial class PostgresBackend
     private const string ArchiveOwnedCancelledSql = """
         with settled as (
             delete from errand.tasks
-            where  owner = @owner and state = 12 and not (id = any(@known)) and cancelled is not null
+            where  id = any(array(
+                select id
+                from   errand.tasks
+                where  owner = @owner and state = 12 and not (id = any(@known)) and cancelled is not null
+                for update skip locked))
             returning id, owner, epoch, due, enqueued, started, attempt, rank, queue, name
         )
         insert into errand.finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state)
@@ -81,7 +89,10 @@ public sealed partial class PostgresBackend
         returning id
         """;
 
-    /// <summary>Gives back, uncharged, what an owner owns but for <paramref name="known"/>.</summary>
+    /// <summary>
+    /// Gives back, uncharged, what an owner owns but for <paramref name="known"/>, and for what a transaction has completed that is
+    /// still open: if that rolls back, it is found again by who looks for the tasks of the dead.
+    /// </summary>
     private void ReleaseOwned(TurnBatch batch, long owner, IReadOnlySet<long> known, Action<NpgsqlDataReader> row)
     {
         var ids = known.ToArray();

@@ -33,8 +33,8 @@ public sealed record PostgresBackendOptions
     public bool UseNotify { get; init; } = true;
 
     /// <summary>
-    /// How long a call waits for a server that is away, as when it restarts, before it throws a transient
-    /// <see cref="BackendException"/>. Default is 5 seconds; 1 ms to 10 minutes.
+    /// How long a call waits for a server that is away, as when it restarts, or for a task that an open transaction of somebody
+    /// else's holds, before it throws a transient <see cref="BackendException"/>. Default is 5 seconds; 1 ms to 10 minutes.
     /// </summary>
     public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(5);
 

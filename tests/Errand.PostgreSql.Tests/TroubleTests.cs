@@ -7,6 +7,8 @@ namespace Errand.PostgreSql.Tests;
 /// <summary>Servers that restart and connections that are ended: nothing that was acknowledged is lost, and nothing runs twice.</summary>
 public sealed class TroubleTests(PostgresServer server)
 {
+    private const int ReserveFailed = 104; // A log id of the worker.
+
     [Theory]
     [InlineData("fast")]
     [InlineData("immediate")]
@@ -23,6 +25,44 @@ public sealed class TroubleTests(PostgresServer server)
 
         await load.ReachesAsync(load.Acknowledged + 500);
         await load.EndsAsync();
+    }
+
+    [Fact]
+    public async Task A_server_that_stays_away_is_asked_for_and_complained_of_now_and_then()
+    {
+        await using var cluster = await PostgresCluster.StartAsync();
+        var log = new RecordingLogger<PostgresBackend>();
+        var workerLog = new RecordingLogger<TaskWorker>();
+        await using var backend = new PostgresBackend(
+            cluster.ConnectionString(), new PostgresBackendOptions { BusyTimeout = TimeSpan.FromMilliseconds(50) }, log);
+        await using var queue = new TaskQueue(backend);
+        await using var worker = new TaskWorker(
+            backend, new TaskHandlers().Add<Count, int>((count, _) => count.Number),
+            new TaskWorkerOptions { Heartbeat = TimeSpan.FromMilliseconds(500) }, workerLog);
+        await worker.StartAsync();
+
+        await cluster.StopServerAsync("fast");
+        await Eventually.TrueAsync(() => workerLog.Entries.Count(entry => entry.Id == ReserveFailed) >= 5, "the worker has tried again and again");
+
+        Assert.InRange(log.Entries.Count, 1, 10);
+        Assert.InRange(workerLog.Entries.Count, 5, 40);
+        await cluster.StartServerAsync();
+        Assert.Equal(7, await (await EnqueueAsync()).WaitAsync(Eventually.Bound));
+
+        async Task<TaskHandle<int>> EnqueueAsync()
+        {
+            while (true)
+            {
+                try
+                {
+                    return await queue.EnqueueAsync(new Count(7));
+                }
+                catch (BackendException e) when (e.IsTransient)
+                {
+                    // It starts up.
+                }
+            }
+        }
     }
 
     [Theory]

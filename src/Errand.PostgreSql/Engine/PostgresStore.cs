@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data;
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
@@ -13,6 +14,9 @@ internal sealed partial class PostgresStore
 
     /// <summary>In seconds: a server that lives, and is only slow, has this long to accept a connection, however short calls may wait.</summary>
     private const int ShortestConnectTimeout = 3;
+
+    /// <summary>How long a turn waits for a lock, in milliseconds: others' turns hold one for less, and open transactions for longer.</summary>
+    internal const string LockTimeout = "250";
 
     private static readonly string[] Migrations = ["0001_tasks.sql"];
 
@@ -144,6 +148,7 @@ internal sealed partial class PostgresStore
             }
 
             await MigrateAsync(connection, cancellationToken).ConfigureAwait(false);
+            await SetUpAsync(connection, isPooled, cancellationToken).ConfigureAwait(false);
             return (connection, isPooled);
         }
         catch (Exception e)
@@ -201,6 +206,31 @@ internal sealed partial class PostgresStore
     // longer than any of them. language=postgresql
     internal const string PlannerSql = "set enable_seqscan = off; set enable_mergejoin = off; set jit = off";
 
+    // Each statement of a turn must see what was committed before it, whatever the database's own default is. language=postgresql
+    private const string SessionSql =
+        $"set default_transaction_isolation = 'read committed'; set lock_timeout = {LockTimeout}";
+
+    // language=postgresql
+    private const string IsolationSql = "show default_transaction_isolation";
+
+    /// <summary>After the migration, which waits for others as long as it takes.</summary>
+    private async Task SetUpAsync(NpgsqlConnection connection, bool isPooled, CancellationToken cancellationToken)
+    {
+        if (!isPooled)
+        {
+            await ExecuteAsync(connection, SessionSql, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var level = (string)(await ExecuteAsync(connection, IsolationSql, cancellationToken).ConfigureAwait(false))!;
+        if (level != "read committed")
+        {
+            throw new BackendException(
+                $"{Name} is behind a pooler of transactions, and transactions are '{level}' there by default. Errand needs 'read committed': "
+                + "alter role ... set default_transaction_isolation = 'read committed'.");
+        }
+    }
+
     private static async Task<bool> IsPooledAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         (int)(await ExecuteAsync(connection, BackendPidSql, cancellationToken).ConfigureAwait(false))! != connection.ProcessID;
 
@@ -249,7 +279,8 @@ internal sealed partial class PostgresStore
             return;
         }
 
-        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        // Who has waited for the lock must see what was done meanwhile.
+        var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
         {
             await RunAsync(LockSql, "name", Channel).ConfigureAwait(false);
