@@ -54,6 +54,30 @@ public sealed class InspectTests : IDisposable
     }
 
     [Fact]
+    public async Task A_page_that_looks_for_a_text_looks_into_so_many_errors_and_says_where_it_goes_on()
+    {
+        await using var backend = new SqliteBackend(":memory:");
+        var owner = await backend.BeginWorkerAsync(
+            new WorkerRegistration { Lease = TimeSpan.FromMinutes(1), TaskNames = ["note"] }, Token);
+        var task = new NewTask { Name = "note", Payload = default };
+        await backend.EnqueueAsync([.. Enumerable.Repeat(task, 4_100)], Token);
+        var taken = await backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 4_100 }, Token);
+        await Task.WhenAll(taken.Select((one, i) =>
+            backend.MarkFailureAsync(one.Lease, new TaskFailure(i == 0 ? "rare" : "common", null), Token).AsTask()));
+
+        List<int> pages = [];
+        TaskPage page = new([], long.MaxValue);
+        while (page.Next is not null)
+        {
+            page = await backend.ListAsync(new TaskFilter { ErrorContains = "rare" }, before: page.Next, cancellationToken: Token);
+            pages.Add(page.Tasks.Count);
+        }
+
+        Assert.Equal([0, 0, 1], pages);
+        Assert.Equal(1, await backend.RetryAsync(new TaskFilter { ErrorContains = "rare" }, Token));
+    }
+
+    [Fact]
     public async Task Looking_for_a_name_that_nobody_has_makes_it_no_name()
     {
         await using var backend = new SqliteBackend(_folder.File("tasks.db"));
