@@ -61,7 +61,7 @@ public sealed partial class PostgresBackend
             _givenBelow = 0;
             _mark = _store.Mark;
             DropAllWorkers();
-            foreach (var operation in _arrived)
+            foreach (var operation in _arrived.Concat(_held.ConvertAll(one => one.Operation)))
             {
                 operation.Ids = null;
                 operation.MayBeDone = false;

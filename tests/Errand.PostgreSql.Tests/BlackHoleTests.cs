@@ -14,12 +14,12 @@ public sealed class BlackHoleTests : IAsyncDisposable
     {
         _proxy = new TcpProxy(server.Port);
         _backend = new PostgresBackend(
-            new NpgsqlConnectionStringBuilder(server.ConnectionString()) { Port = _proxy.Port }.ConnectionString,
+            new NpgsqlConnectionStringBuilder(server.ConnectionString()) { Port = _proxy.Port, Timeout = 2 }.ConnectionString,
             new PostgresBackendOptions
             {
                 Schema = PostgresServer.NewSchema(),
                 CommandTimeout = TimeSpan.FromSeconds(1),
-                BusyTimeout = TimeSpan.FromMilliseconds(100),
+                BusyTimeout = TimeSpan.FromSeconds(1),
             },
             _log);
     }
