@@ -68,14 +68,11 @@ public sealed record EnqueueOptions
         problems.Range(Id is < 1 or > MaxId, nameof(Id), Id, "1 to 2^53 - 1, from NewIdAsync");
         problems.Name(Queue, nameof(Queue));
         problems.Range(Delay < TimeSpan.Zero || Delay > LongestDelay, nameof(Delay), Delay, "zero to 3,650 days");
-        problems.Range(
-            DueAt is { } due && (due < DateTimeOffset.UnixEpoch || due > LatestDue), nameof(DueAt), DueAt, "years 1970 to 9999");
+        problems.Range(DueAt < DateTimeOffset.UnixEpoch, nameof(DueAt), DueAt, "years 1970 to 9999"); // No type holds a later one.
         problems.Range(
             Timeout is { } timeout && (timeout < TimeSpan.FromMilliseconds(1) || timeout > LongestTimeout),
             nameof(Timeout), Timeout, "1 ms to 30 days");
-        problems.Range(
-            ExpiresAt is { } expires && (expires < DateTimeOffset.UnixEpoch || expires > LatestDue),
-            nameof(ExpiresAt), ExpiresAt, "years 1970 to 9999");
+        problems.Range(ExpiresAt < DateTimeOffset.UnixEpoch, nameof(ExpiresAt), ExpiresAt, "years 1970 to 9999");
         problems.Range(
             UniqueFor is { } period && (period < TimeSpan.FromMilliseconds(1) || period > LongestDelay),
             nameof(UniqueFor), UniqueFor, "1 ms to 3,650 days");
@@ -108,5 +105,4 @@ public sealed record EnqueueOptions
     private const int MaxKeyLength = 512;
     private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(3650);
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(30);
-    private static readonly DateTimeOffset LatestDue = new(9999, 12, 31, 23, 59, 59, TimeSpan.Zero);
 }

@@ -3,7 +3,8 @@ namespace Errand;
 /// <summary>How often a task is attempted, and how long it waits between two attempts.</summary>
 /// <remarks>
 /// The wait before attempt n+1 is <c>Delay × Factor^(n-1)</c>, never more than <see cref="MaxDelay"/>, then spread by
-/// <see cref="Jitter"/> so that tasks that failed together do not come back together.
+/// <see cref="Jitter"/> so that tasks that failed together do not come back together. It is stored with the task, its times in
+/// whole milliseconds: what is less is dropped.
 /// </remarks>
 public sealed record RetryPolicy
 {

@@ -96,7 +96,9 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         }
     }
 
-    private async Task RunAsync()
+    /// <summary>Runs the attempt to its settlement.</summary>
+    /// <returns>How the handler ended, whether that could be stored or not.</returns>
+    internal async Task<AttemptOutcome> RunAsync()
     {
         using var scope = Log.AttemptScope(_logger, _task.Lease.Id, _task.Name, _task.Queue, _task.Attempt);
         var outcome = await ObserveAsync().ConfigureAwait(false);
@@ -110,6 +112,7 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         _incarnation.Remove(this);
         _slots.Settled();
         _cancellation.Dispose();
+        return outcome;
     }
 
     /// <summary>The attempt within its span, timed.</summary>
@@ -271,7 +274,8 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
             catch (BackendException e)
             {
                 _slots.TakeBack();
-                var delay = TimeSpan.FromMilliseconds(Math.Min(5_000, 50 << Math.Min(failures, 7)));
+                var delay = TimeSpan.FromMilliseconds(Math.Min(5_000, 50 << Math.Min(failures, 7)))
+                    * (0.5 + Backoff.Sample(_task.Lease.Id, failures));
                 Log.SettleFailed(_logger, _task.Lease.Id, _task.Name, delay, e);
                 await Task.Delay(delay, _time, CancellationToken.None).ConfigureAwait(false);
                 _slots.HandlerReturned();

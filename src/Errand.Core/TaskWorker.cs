@@ -14,7 +14,7 @@ namespace Errand;
 /// A handler may run more than once for one task (its process can die, its lease can run out), so its effects must bear
 /// repetition; <see cref="TaskContext.Id"/> is the same every time. Handlers run on the thread pool.
 /// </remarks>
-public sealed class TaskWorker : IAsyncDisposable
+public sealed partial class TaskWorker : IAsyncDisposable
 {
     /// <summary>How long a stop waits for handlers after their tokens were cancelled.</summary>
     private static readonly TimeSpan CancellationGrace = TimeSpan.FromSeconds(1);
@@ -124,7 +124,9 @@ public sealed class TaskWorker : IAsyncDisposable
         var stopping = run.Stopping.Token;
         while (!stopping.IsCancellationRequested)
         {
-            var delay = TimeSpan.FromMilliseconds(Math.Min(30_000, 100 << Math.Min(run.Failures, 9)));
+            // Workers that lost the store together do not come back together.
+            var delay = TimeSpan.FromMilliseconds(Math.Min(30_000, 100 << Math.Min(run.Failures, 9)))
+                * (0.5 + Backoff.Sample(run.Incarnation.Owner, run.Failures));
             try
             {
                 if (run.Incarnation.IsOver)
@@ -208,13 +210,16 @@ public sealed class TaskWorker : IAsyncDisposable
         }
     }
 
-    private void Start(Run run, WorkerIncarnation incarnation, ReservedTask task)
+    private void Start(Run run, WorkerIncarnation incarnation, ReservedTask task) =>
+        ThreadPool.UnsafeQueueUserWorkItem(Take(run, incarnation, task), preferLocal: false);
+
+    private TaskExecution Take(Run run, WorkerIncarnation incarnation, ReservedTask task)
     {
         var execution = new TaskExecution(
             _backend, task, _handlers[task.Name], _serializer, incarnation, run.Slots, _options, _logger);
         run.Slots.Take();
         incarnation.Add(execution);
-        ThreadPool.UnsafeQueueUserWorkItem(execution, preferLocal: false);
+        return execution;
     }
 
     private async Task DrainAsync(Run run, CancellationToken cancellationToken)

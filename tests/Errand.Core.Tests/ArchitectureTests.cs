@@ -2,6 +2,7 @@ using System.Reflection;
 using Errand.Hosting;
 using Errand.PostgreSql;
 using Errand.Sqlite;
+using Errand.Testing;
 
 namespace Errand.Tests;
 
@@ -35,6 +36,15 @@ public sealed class ArchitectureTests
         Assert.All(
             References(typeof(PostgresBackend).Assembly),
             name => Assert.True(name is "Errand.Core" or "Npgsql" or "Microsoft.Extensions.Logging.Abstractions", name));
+
+    [Fact]
+    public void Testing_knows_core_sqlite_logging_abstractions_and_the_fake_clock() =>
+        Assert.All(
+            References(typeof(ErrandTest).Assembly),
+            name => Assert.True(
+                name is "Errand.Core" or "Errand.Sqlite" or "Microsoft.Extensions.Logging.Abstractions"
+                    or "Microsoft.Extensions.TimeProvider.Testing",
+                name));
 
     [Fact]
     public void Public_types_of_core_live_in_the_root_namespace() =>

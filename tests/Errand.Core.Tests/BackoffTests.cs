@@ -37,6 +37,13 @@ public sealed class BackoffTests
     }
 
     [Fact]
+    public void No_delay_stays_none_however_often_it_is_multiplied()
+    {
+        var policy = new RetryPolicy { MaxAttempts = 10_000, Delay = TimeSpan.Zero };
+        Assert.Equal(TimeSpan.Zero, Backoff.After(policy, 1_025, 0.5));
+    }
+
+    [Fact]
     public void Samples_repeat_for_the_same_attempt_and_spread_evenly_over_tasks()
     {
         Assert.Equal(Backoff.Sample(5, 2), Backoff.Sample(5, 2));

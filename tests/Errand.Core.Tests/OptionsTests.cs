@@ -68,7 +68,7 @@ public sealed class OptionsTests
     {
         await using var backend = new SqliteBackend(":memory:");
         await using var queue = new TaskQueue(backend);
-        await queue.EnqueueAsync(new Ping(), new EnqueueOptions { DueAt = DateTimeOffset.MaxValue.AddSeconds(-1) });
+        await queue.EnqueueAsync(new Ping(), new EnqueueOptions { DueAt = DateTimeOffset.MaxValue });
         await queue.EnqueueAsync(new Ping(), new EnqueueOptions { Delay = TimeSpan.FromDays(3650) });
 
         var refused = await RefusedAsync(new EnqueueOptions { Delay = TimeSpan.MaxValue });

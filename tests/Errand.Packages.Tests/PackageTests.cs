@@ -49,6 +49,7 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
                 "Errand.Core" => ["Microsoft.Extensions.Logging.Abstractions"],
                 "Errand.PostgreSql" => ["Errand.Core", "Npgsql"],
                 "Errand.Sqlite" => ["Errand.Core", "Microsoft.Data.Sqlite.Core", "SQLitePCLRaw.bundle_e_sqlite3"],
+                "Errand.Testing" => ["Errand.Core", "Errand.Sqlite", "Microsoft.Extensions.TimeProvider.Testing"],
                 _ => dependencies,
             },
             dependencies.Order(StringComparer.Ordinal));

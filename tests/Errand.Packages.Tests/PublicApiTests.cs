@@ -3,13 +3,14 @@ using Errand.Hosting;
 using Errand.PostgreSql;
 using Errand.Sqlite;
 using Errand.TestKit;
+using Errand.Testing;
 
 namespace Errand.Tests;
 
 /// <summary>The public face of each package is written down; whoever changes it changes the file with it.</summary>
 public sealed class PublicApiTests
 {
-    public static TheoryData<string> Packages => ["Errand.Core", "Errand.Hosting", "Errand.PostgreSql", "Errand.Sqlite"];
+    public static TheoryData<string> Packages => ["Errand.Core", "Errand.Hosting", "Errand.PostgreSql", "Errand.Sqlite", "Errand.Testing"];
 
     /// <summary>To approve a change, copy the file that the message names over the approved one.</summary>
     [Theory]
@@ -29,6 +30,7 @@ public sealed class PublicApiTests
         "Errand.Core" => typeof(TaskQueue).Assembly,
         "Errand.Hosting" => typeof(ErrandBuilder).Assembly,
         "Errand.PostgreSql" => typeof(PostgresBackend).Assembly,
-        _ => typeof(SqliteBackend).Assembly,
+        "Errand.Sqlite" => typeof(SqliteBackend).Assembly,
+        _ => typeof(ErrandTest).Assembly,
     };
 }

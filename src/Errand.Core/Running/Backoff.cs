@@ -9,9 +9,9 @@ internal static class Backoff
     /// <param name="sample">A uniform sample from [0, 1) that places the wait within its jitter.</param>
     internal static TimeSpan After(RetryPolicy policy, int attempt, double sample)
     {
-        // Math.Pow overflows to infinity, which Math.Min brings back to the longest delay.
-        var exact = Math.Min(
-            policy.Delay.TotalMilliseconds * Math.Pow(policy.Factor, attempt - 1), policy.MaxDelay.TotalMilliseconds);
+        // Math.Pow overflows to infinity, and infinitely often no delay at all is not a number.
+        var growth = Math.Min(Math.Pow(policy.Factor, attempt - 1), double.MaxValue);
+        var exact = Math.Min(policy.Delay.TotalMilliseconds * growth, policy.MaxDelay.TotalMilliseconds);
         var spread = exact * (1 + policy.Jitter * (2 * sample - 1));
         return TimeSpan.FromMilliseconds(Math.Round(spread));
     }

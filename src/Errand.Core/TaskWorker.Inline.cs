@@ -1,0 +1,53 @@
+using Errand.Running;
+
+namespace Errand;
+
+/// <summary>
+/// One task at a time, at the caller's word: how the package Errand.Testing runs handlers. In place of a start, never
+/// beside one; for one caller at a time.
+/// </summary>
+public sealed partial class TaskWorker
+{
+    /// <summary>Starts the task that is offered first, as the loop would.</summary>
+    /// <returns>The task, and how its attempt ends; null when none is due.</returns>
+    internal async Task<(ReservedTask Task, Task<AttemptOutcome> Outcome)?> StartOneAsync(CancellationToken cancellationToken)
+    {
+        if (_run is not { } run)
+        {
+            run = new Run(new WorkerSlots(_options.Concurrency));
+            run.Incarnation = await BeginAsync(cancellationToken).ConfigureAwait(false);
+            _run = run;
+        }
+
+        var request = new ReserveRequest
+        {
+            Owner = run.Incarnation.Owner, Queues = _options.Queues, MaxTasks = 1, Wait = TimeSpan.Zero,
+        };
+        var tasks = await _backend.ReserveAsync(request, cancellationToken).ConfigureAwait(false);
+        if (tasks.Count == 0)
+        {
+            return null;
+        }
+
+        var execution = Take(run, run.Incarnation, tasks[0]);
+        using (ExecutionContext.SuppressFlow()) // As in the loop: nothing of the caller's flows into the handler.
+        {
+            return (tasks[0], Task.Run(execution.RunAsync, CancellationToken.None));
+        }
+    }
+
+    /// <summary>
+    /// Ends without a word to the store, which is about to go: what still runs is cancelled, and its outcome dropped.
+    /// </summary>
+    internal void Abandon()
+    {
+        _disposed = true;
+        if (_run is { } run)
+        {
+            _run = null;
+            run.Incarnation.CancelRunning(CancelReason.Stopping);
+            run.Incarnation.Dispose();
+            run.Stopping.Dispose();
+        }
+    }
+}
