@@ -22,7 +22,8 @@ public abstract partial class BackendContract
         string[] states = ["Pending", "Running", "Succeeded", "Failed", "Cancelled", "Expired", "Deleted"];
         string[] cases =
         [
-            "Enqueue new", "Enqueue key of a live task", "Enqueue key for a time", "RetryFailed all",
+            "Enqueue new", "Enqueue key of a live task", "Enqueue key for a time", "RetryFailed all", "EnqueueToWaiting handed over",
+            "EnqueueToWaiting waits",
             .. from step in (string[])["Succeed", "Fail", "Snooze", "Release", "MarkCancelled", "Report", "SaveCheckpoint", "Hold"]
                from lease in leases
                select $"{step} {lease}",

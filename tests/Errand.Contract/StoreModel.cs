@@ -48,7 +48,8 @@ internal sealed class StoreModel(ManualTimeProvider clock)
     {
         List<ModelTask> started =
         [
-            .. Tasks.Where(task => task.State == TaskState.Pending && task.Queue == queue && task.Due <= Now && !Paused.Contains(queue))
+            .. Tasks.Where(task => task.State == TaskState.Pending && task.Queue == queue && task.Due <= Now)
+                .Where(task => !Paused.Contains(queue) && !(task.Expires <= Now))
                 .OrderByDescending(task => task.Priority).ThenBy(task => task.Due).ThenBy(task => task.Id).Take(max),
         ];
         foreach (var task in started)

@@ -40,7 +40,14 @@ internal sealed class StoreRun(
 
     internal void NoteId(long id) => _ids.Add(id);
 
-    internal void NoteLease(TaskLease lease) => _leases.Add(lease);
+    /// <summary>A worker got the tasks that the model started for it, and its leases can be used from now on.</summary>
+    internal void Receive(List<ModelTask> expected, IReadOnlyList<ReservedTask> tasks)
+    {
+        Assert.Equal(
+            expected.Select(task => (new TaskLease(task.Id, task.Owner, task.Epoch), task.Attempt, task.Name, task.Due)),
+            tasks.Select(task => (task.Lease, task.Attempt, task.Name, Milliseconds(task.DueAt))));
+        _leases.AddRange(tasks.Select(task => task.Lease));
+    }
 
     /// <summary>A step met a case of its own: so that it is known afterwards which were never met.</summary>
     internal void Meet(StoreStep step, string what) => met.Add($"{step.GetType().Name} {what}");
@@ -111,7 +118,8 @@ internal sealed class StoreRun(
             Assert.Equal(Model.Paused.Contains(queue), paused.Contains(queue));
             var listed = await Inspector.ListAsync(new TaskFilter { Queue = queue }, TaskPage.MaxTasks, cancellationToken: token);
             Assert.Equal(
-                Model.Tasks.Where(task => task.Queue == queue).Select(task => task.Id).OrderDescending(), listed.Tasks.Select(one => one.Id));
+                Model.Tasks.Where(task => task.Queue == queue).Select(task => task.Id).OrderDescending(),
+                listed.Tasks.Select(one => one.Id));
         }
     }
 

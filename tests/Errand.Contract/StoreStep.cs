@@ -18,7 +18,8 @@ internal abstract record StoreStep
 
     /// <summary>Mostly steps that lead a task on, so that sequences come far.</summary>
     internal static Gen<StoreStep> Any { get; } = Gen.Frequency(
-        (12, AnyEnqueue()),
+        (12, AnyEnqueue().Select(enqueue => (StoreStep)enqueue)),
+        (4, Pick.Zip(AnyEnqueue(), (worker, enqueue) => (StoreStep)new EnqueueToWaiting(worker, enqueue))),
         (1, Pick.Select(pick => (StoreStep)new EnqueueAgain(pick))),
         (14, from worker in Pick
              from queue in Gen.Choose(0, 1)
@@ -46,7 +47,7 @@ internal abstract record StoreStep
 
     internal abstract Task TakeAsync(StoreRun run);
 
-    private static Gen<StoreStep> AnyEnqueue() =>
+    private static Gen<Enqueue> AnyEnqueue() =>
         from name in Gen.Choose(0, 1)
         from queue in Gen.Choose(0, 1)
         from priority in Gen.Choose(-1, 1)
@@ -55,7 +56,7 @@ internal abstract record StoreStep
         from expires in Gen.Frequency((3, Gen.Constant<int?>(null)), (1, Gen.Elements<int?>(0, 1, 1_000, 10_000)))
         from key in Gen.Frequency((2, Gen.Constant<string?>(null)), (2, Gen.Elements<string?>("k", "K")))
         from period in Gen.Frequency((3, Gen.Constant<TimeSpan?>(null)), (1, Gen.Constant<TimeSpan?>(TimeSpan.FromSeconds(5))))
-        select (StoreStep)new Enqueue(
+        select new Enqueue(
             name, queue, priority, delay, delay is null ? due : null, expires, key, key is null ? null : period);
 
     internal sealed record Enqueue(
@@ -72,7 +73,11 @@ internal abstract record StoreStep
                 Payload = "{}"u8.ToArray(),
             };
             var holder = run.Model.HolderOf(task.Name, task.UniqueKey);
-            run.Meet(this, holder is null ? "new" : run.Model.Find(holder.Value) is { IsLive: true } ? "key of a live task" : "key for a time");
+            run.Meet(this, holder switch
+            {
+                null => "new",
+                { } taken => run.Model.Find(taken) is { IsLive: true } ? "key of a live task" : "key for a time",
+            });
 
             var answer = Assert.Single(await run.Backend.EnqueueAsync([task], run.Token));
 
@@ -108,15 +113,38 @@ internal abstract record StoreStep
             var owner = run.Worker(Worker);
             var request = new ReserveRequest { Owner = owner, MaxTasks = Max, Wait = TimeSpan.Zero, Queues = [run.Queue(Queue)] };
             var expected = run.Model.Start(run.Queue(Queue), Max, owner);
+            run.Receive(expected, await run.Backend.ReserveAsync(request, run.Token));
+        }
+    }
 
-            var tasks = await run.Backend.ReserveAsync(request, run.Token);
-
-            Assert.Equal(
-                expected.Select(task => (new TaskLease(task.Id, owner, task.Epoch), task.Attempt, task.Name, task.Due)),
-                tasks.Select(task => (task.Lease, task.Attempt, task.Name, task.DueAt.ToUnixTimeMilliseconds())));
-            foreach (var task in tasks)
+    /// <summary>A worker waits, and a task is enqueued: it is handed over, unless the worker got another or the task has to wait.</summary>
+    internal sealed record EnqueueToWaiting(int Worker, Enqueue New) : StoreStep
+    {
+        internal override async Task TakeAsync(StoreRun run)
+        {
+            var (owner, queue) = (run.Worker(Worker), run.Queue(New.Queue));
+            using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(run.Token);
+            var request = new ReserveRequest { Owner = owner, MaxTasks = 1, Queues = [queue] };
+            var waiting = run.Backend.ReserveAsync(request, cancellation.Token).AsTask();
+            var ready = run.Model.Start(queue, 1, owner);
+            if (ready.Count > 0)
             {
-                run.NoteLease(task.Lease);
+                run.Receive(ready, await waiting); // Before the enqueue: one of a higher priority would be given in its place.
+            }
+
+            await New.TakeAsync(run);
+            if (ready.Count == 0)
+            {
+                var given = run.Model.Start(queue, 1, owner);
+                run.Meet(this, given.Count > 0 ? "handed over" : "waits");
+                if (given.Count > 0)
+                {
+                    run.Receive(given, await waiting);
+                    return;
+                }
+
+                await cancellation.CancelAsync();
+                await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
             }
         }
     }
