@@ -11,6 +11,8 @@ public sealed record TaskPage(IReadOnlyList<TaskSummary> Tasks, long? Next)
     /// <summary>The most tasks of one page: 1,000.</summary>
     public const int MaxTasks = 1_000;
 
-    /// <summary>How many live and how many finished tasks one page looks at: 100,000 each.</summary>
+    /// <summary>
+    /// How many live and how many finished tasks one page looks at, at most: 100,000 each. Fewer where a text is looked for in errors.
+    /// </summary>
     public const int LookedAt = 100_000;
 }

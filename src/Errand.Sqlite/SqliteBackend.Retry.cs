@@ -9,7 +9,7 @@ public sealed partial class SqliteBackend
     private const int RetryBatch = 500;
 
     /// <summary>Failed tasks that are looked at for one such batch at most.</summary>
-    private const int RetryLooksAt = 5_000;
+    private const int RetryLooksAt = ErrorsLookedAt;
 
     /// <inheritdoc/>
     public async ValueTask<bool> RetryAsync(long id, CancellationToken cancellationToken = default)

@@ -47,7 +47,7 @@ public sealed record SqliteBackendOptions
     /// <summary>Pages in the log after which they are moved to the database: 16 MiB of 4 KiB pages.</summary>
     internal int CheckpointPages { get; init; } = 4_096;
 
-    /// <summary>Told on the writer thread what is being done; the torture program kills its process there.</summary>
+    /// <summary>Told, mostly on the writer thread, what is being done; the torture program kills its process there.</summary>
     internal Action<EnginePoint>? Reached { get; init; }
 
     /// <summary>These options with what a configuration says: its words win.</summary>

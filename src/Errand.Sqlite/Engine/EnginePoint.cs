@@ -11,4 +11,7 @@ internal enum EnginePoint
 
     /// <summary>The schema has been changed, and nothing committed.</summary>
     Migration,
+
+    /// <summary>Some pages of a backup are about to be copied: on the writer thread in memory alone.</summary>
+    Backup,
 }

@@ -7,6 +7,7 @@ internal sealed class SqliteDatabase : IDisposable
 {
     // https://www.sqlite.org/c3ref/c_dbconfig_defensive.html. Without it a rebound LIMIT prepares its statement anew each time.
     private const int EnableQueryPlannerStability = 1007;
+    private const int NoCheckpointOnClose = 1006;
     private const int OpenExtendedResultCodes = 0x02000000;
 
     private readonly sqlite3 _handle;
@@ -115,6 +116,56 @@ internal sealed class SqliteDatabase : IDisposable
         var extended = raw.sqlite3_extended_errcode(_handle);
         var message = raw.sqlite3_errmsg(_handle).utf8_to_string();
         return SqliteErrors.From((extended & 0xFF) == (code & 0xFF) ? extended : code, message, _store);
+    }
+
+    /// <summary>Reads the first column of every row as text.</summary>
+    internal List<string> Texts(string sql)
+    {
+        using var statement = Prepare(sql);
+        List<string> texts = [];
+        while (statement.Step())
+        {
+            texts.Add(statement.Text(0));
+        }
+
+        return texts;
+    }
+
+    /// <summary>
+    /// When this is the last connection that closes, it leaves the log where it is: who only looks changes no file.
+    /// </summary>
+    internal void KeepLogOnClose() => raw.sqlite3_db_config(_handle, NoCheckpointOnClose, 1, out _);
+
+    /// <summary>Ends the statement that another thread runs on this connection.</summary>
+    internal void Interrupt() => raw.sqlite3_interrupt(_handle);
+
+    /// <summary>
+    /// Copies the database page by page into another that is empty. In one state: what this connection reads in is one transaction, or
+    /// nobody else can write.
+    /// </summary>
+    internal void CopyTo(SqliteDatabase copy, int pagesAtATime, Action beforeEachStep)
+    {
+        var backup = raw.sqlite3_backup_init(copy._handle, "main", _handle, "main");
+        if (backup is null || backup.IsInvalid)
+        {
+            throw copy.Error(raw.SQLITE_ERROR);
+        }
+
+        int code;
+        using (backup)
+        {
+            do
+            {
+                beforeEachStep();
+                code = raw.sqlite3_backup_step(backup, pagesAtATime);
+            }
+            while (code == raw.SQLITE_OK);
+        }
+
+        if (code != raw.SQLITE_DONE)
+        {
+            throw copy.Error(code);
+        }
     }
 
     public void Dispose()

@@ -13,6 +13,10 @@ internal static class SqliteErrors
     internal static bool IsStaleSnapshot(BackendException exception) =>
         exception.InnerException is SqliteErrorException { Code: StaleSnapshot };
 
+    /// <summary>Whether what the file holds is wrong, rather than that it could not be read at this moment.</summary>
+    internal static bool IsDamage(BackendException exception) =>
+        exception.InnerException is SqliteErrorException { Code: var code } && (code & 0xFF) == raw.SQLITE_CORRUPT;
+
     internal static BackendException From(int code, string detail, string store)
     {
         var cause = new SqliteErrorException(code, detail);

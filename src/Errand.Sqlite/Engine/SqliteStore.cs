@@ -76,6 +76,67 @@ internal sealed class SqliteStore
         return database;
     }
 
+    /// <summary>
+    /// Opens a second connection to a file that is there, which only looks, in a snapshot that lasts as long as the connection. It is
+    /// opened by itself: a file that the writer could not work with can still be looked at.
+    /// </summary>
+    internal SqliteDatabase OpenSnapshot()
+    {
+        if (!File.Exists(Path))
+        {
+            throw new BackendException($"{Name} does not exist; there is nothing to read.");
+        }
+
+        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
+        try
+        {
+            database.KeepLogOnClose();
+            database.Scalar("pragma wal_autocheckpoint = 0");
+            database.Execute("pragma temp_store = memory; pragma trusted_schema = off; pragma cell_size_check = on; pragma query_only = on");
+            Patiently(() => Identify(database), new Random());
+            Patiently(() => BeginSnapshot(database), new Random());
+            return database;
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
+    }
+
+    private void BeginSnapshot(SqliteDatabase database)
+    {
+        database.Execute("begin");
+        try
+        {
+            if (CheckVersion(database) == 0)
+            {
+                throw new BackendException($"{Name} is empty; there is nothing to read.");
+            }
+        }
+        catch
+        {
+            database.Execute("rollback");
+            throw;
+        }
+    }
+
+    /// <summary>The tables and indexes as this engine makes them: one line for each, its kind and name, then its definition.</summary>
+    internal IEnumerable<string> ExpectedSchema()
+    {
+        using var model = SqliteDatabase.Open(":memory:", Name, null);
+        foreach (var migration in Migrations)
+        {
+            model.Execute(ReadMigration(migration));
+        }
+
+        return model.Texts(SelectSchemaSql);
+    }
+
+    // language=sqlite
+    internal const string SelectSchemaSql =
+        "select type || ' ' || name || char(10) || sql from sqlite_schema where sql is not null order by type, name";
+
     /// <summary>Sets how commits are synced, and makes sure that it was understood.</summary>
     internal void SetSynchronous(SqliteDatabase database, Durability durability)
     {
@@ -260,9 +321,9 @@ internal sealed class SqliteStore
     }
 
     /// <summary>Runs <paramref name="step"/> again while another program holds the file, for the busy timeout at most.</summary>
-    private void Patiently(Action step)
+    private void Patiently(Action step, Random? random = null)
     {
-        var patience = new BusyPatience(_options, _options.Random);
+        var patience = new BusyPatience(_options, random ?? _options.Random);
         while (true)
         {
             try
