@@ -274,7 +274,8 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
             catch (BackendException e)
             {
                 _slots.TakeBack();
-                var delay = TimeSpan.FromMilliseconds(Math.Min(5_000, 50 << Math.Min(failures, 7)));
+                var delay = TimeSpan.FromMilliseconds(Math.Min(5_000, 50 << Math.Min(failures, 7)))
+                    * (0.5 + Backoff.Sample(_task.Lease.Id, failures));
                 Log.SettleFailed(_logger, _task.Lease.Id, _task.Name, delay, e);
                 await Task.Delay(delay, _time, CancellationToken.None).ConfigureAwait(false);
                 _slots.HandlerReturned();

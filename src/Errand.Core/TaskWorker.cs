@@ -124,7 +124,9 @@ public sealed partial class TaskWorker : IAsyncDisposable
         var stopping = run.Stopping.Token;
         while (!stopping.IsCancellationRequested)
         {
-            var delay = TimeSpan.FromMilliseconds(Math.Min(30_000, 100 << Math.Min(run.Failures, 9)));
+            // Workers that lost the store together do not come back together.
+            var delay = TimeSpan.FromMilliseconds(Math.Min(30_000, 100 << Math.Min(run.Failures, 9)))
+                * (0.5 + Backoff.Sample(run.Incarnation.Owner, run.Failures));
             try
             {
                 if (run.Incarnation.IsOver)

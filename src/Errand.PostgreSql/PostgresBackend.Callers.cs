@@ -15,8 +15,9 @@ public sealed partial class PostgresBackend
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Takes a <see cref="NpgsqlTransaction"/> of any isolation level, as ADO.NET gives it; with an id had before, READ COMMITTED alone. Workers of other
-    /// processes find the tasks by polling, within a second of the commit.
+    /// Takes a <see cref="NpgsqlTransaction"/> of any isolation level, as ADO.NET and Entity Framework Core give it. Who enqueues an
+    /// id that another open transaction has enqueued waits for its end. Workers of other processes find the tasks by polling, within
+    /// a second of the commit.
     /// </remarks>
     public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
         IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default)
@@ -27,22 +28,75 @@ public sealed partial class PostgresBackend
         var ids = await SubmitAsync(new PrepareForCallerOperation(this, tasks), cancellationToken).ConfigureAwait(false);
         var next = 0;
         List<NewRow> rows = [.. tasks.Select(task => new NewRow(task, task.Id ?? ids[next++]))];
+        var unknown = await WithoutKnownAsync(theirs, rows, cancellationToken).ConfigureAwait(false);
+        var plain = unknown.FindAll(row => row.Task.UniqueKey is null);
+        var unique = unknown.Where(row => row.Task.UniqueKey is not null)
+            .DistinctBy(row => (row.Task.Name, row.Task.UniqueKey)).ToDictionary(row => (row.Task.Name, row.Task.UniqueKey!));
         HashSet<long> inserted = [];
-        await RunInAsync(theirs, batch => AddTheirs(batch, theirs, rows, inserted), cancellationToken)
-            .ConfigureAwait(false);
-        return [.. rows.Select(row => new EnqueuedTask(row.Id, inserted.Remove(row.Id)))];
-    }
-
-    private void AddTheirs(TurnBatch batch, NpgsqlTransaction transaction, List<NewRow> rows, HashSet<long> inserted)
-    {
-        if (transaction.IsolationLevel > IsolationLevel.ReadCommitted && rows.Exists(row => row.Task.Id is not null))
+        Dictionary<long, long> holders = [];
+        if (unknown.Count > 0)
         {
-            throw new InvalidOperationException(
-                $"In a transaction of isolation level {transaction.IsolationLevel} nobody can see whether a task with an id had before "
-                + "has ended meanwhile, and it would run again. Use ReadCommitted, or let the queue choose the id.");
+            await RunInAsync(
+                theirs,
+                batch =>
+                {
+                    if (plain.Count > 0)
+                    {
+                        AddKnown(batch, plain, inserted, _ => { });
+                    }
+
+                    if (unique.Count > 0)
+                    {
+                        AddUnique(batch, [.. unique.Values], inserted, holders);
+                    }
+                },
+                cancellationToken).ConfigureAwait(false);
         }
 
-        AddKnown(batch, rows, inserted, _ => { });
+        return [.. rows.Select(Answer)];
+
+        EnqueuedTask Answer(NewRow row)
+        {
+            if (inserted.Remove(row.Id))
+            {
+                return new EnqueuedTask(row.Id, IsNew: true);
+            }
+
+            if (row.Task.UniqueKey is not { } key || !unknown.Contains(row))
+            {
+                return new EnqueuedTask(row.Id, IsNew: false);
+            }
+
+            return holders.TryGetValue(unique[(row.Task.Name, key)].Id, out var holder)
+                ? new EnqueuedTask(holder, IsNew: false)
+                : throw new BackendException(
+                    $"{_store.Name}: the task that held the unique key ended at this moment. Try again.", isTransient: true);
+        }
+    }
+
+    // language=postgresql
+    private const string KnownIdsSql = """
+        select id from errand.tasks where id = any(@ids)
+        union all
+        select id from errand.finished where id = any(@ids)
+        """;
+
+    /// <summary>
+    /// Leaves out the tasks whose id is live or finished. The caller's snapshot may be older than that, so it is looked at from the
+    /// backend's own connection, while the caller's transaction holds the ids: nobody enqueues them before its end.
+    /// </summary>
+    private async Task<List<NewRow>> WithoutKnownAsync(
+        NpgsqlTransaction transaction, List<NewRow> rows, CancellationToken cancellationToken)
+    {
+        long[] given = [.. rows.Where(row => row.Task.Id is not null).Select(row => row.Id)];
+        if (given.Length == 0)
+        {
+            return rows;
+        }
+
+        await RunInAsync(transaction, batch => LockIds(batch, IdScope, given), cancellationToken).ConfigureAwait(false);
+        var known = await SubmitAsync(new KnownIdsOperation(given), cancellationToken).ConfigureAwait(false);
+        return rows.FindAll(row => !known.Contains(row.Id));
     }
 
     /// <inheritdoc/>
@@ -189,6 +243,18 @@ public sealed partial class PostgresBackend
             {
                 Fail(_misuse);
             }
+        }
+    }
+
+    private sealed class KnownIdsOperation(long[] ids) : Operation<IReadOnlySet<long>>
+    {
+        internal override TurnPart Part => TurnPart.Read;
+
+        internal override void Run(TurnBatch batch)
+        {
+            HashSet<long> known = [];
+            Result = known;
+            batch.Add(KnownIdsSql, row => known.Add(row.GetInt64(0))).With("ids", ids);
         }
     }
 

@@ -7,7 +7,7 @@ public sealed partial class PostgresBackend
 {
     private readonly List<NewRow> _newRows = []; // Of this turn: tasks that cannot exist yet.
     private readonly List<NewRow> _knownRows = []; // Of this turn: tasks that may exist already.
-    private readonly HashSet<long> _inserted = []; // Of those, the ones that did not exist: each is told so once.
+    private readonly HashSet<long> _inserted = []; // Of those and the unique ones, the ones that did not exist: each is told so once.
 
     /// <inheritdoc/>
     public async ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) =>
@@ -29,17 +29,27 @@ public sealed partial class PostgresBackend
         ),
         inserted as (
             insert into errand.tasks (
-                id, owner, epoch, due, enqueued, turn, timeout, attempt, rank, queue, name, max_attempts, state, retry, trace, payload)
-            select id, owner, sign(owner)::int, due, now, @turn, timeout, sign(owner)::int, ~priority, queue, name, max_attempts,
-                   case when owner <> 0 then 12 when due <= now then 10 else 11 end, retry, trace, payload
+                id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name, max_attempts, state, retry,
+                trace, payload)
+            select id, taker, sign(taker)::int, due, now, now, @turn, timeout, expires, sign(taker)::int, ~priority, queue, name,
+                   max_attempts, case when taker <> 0 then 12 when due <= now then 10 else 11 end, retry, trace, payload
             from   clock,
-                   unnest(@ids, @owners, @delays, @dues, @timeouts, @priorities, @queues, @names, @max_attempts, @retries, @traces,
-                       @payloads)
-                       as new (id, owner, delay, due_at, timeout, priority, queue, name, max_attempts, retry, trace, payload),
-                   lateral (select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end as due) as d
-            returning due, state
+                   unnest(@ids, @owners, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names, @max_attempts, @retries,
+                       @traces, @payloads)
+                       as new (id, owner, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, trace, payload),
+                   lateral (
+                       select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end as due,
+                              case
+                                  when owner <> 0 and not exists (
+                                      select from errand.paused_queues p where p.queue = new.queue)
+                                  then owner
+                                  else 0
+                              end as taker
+                       offset 0) as d
+            returning id, due, state
         )
-        select now, (select min(due) from inserted where state = 11)
+        select now, (select min(due) from inserted where state = 11),
+               case when @hands_off then array(select id from inserted where state = 12) end
         from   clock
         """;
 
@@ -49,12 +59,14 @@ public sealed partial class PostgresBackend
             select errand.now_ms(@now) as now
         )
         insert into errand.tasks (
-            id, owner, epoch, due, enqueued, turn, timeout, attempt, rank, queue, name, max_attempts, state, retry, trace, payload)
-        select id, 0, 0, due, now, 0, timeout, 0, ~priority, queue, name, max_attempts,
+            id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name, max_attempts, state, retry,
+            trace, payload)
+        select id, 0, 0, due, now, now, 0, timeout, expires, 0, ~priority, queue, name, max_attempts,
                case when due <= now then 10 else 11 end, retry, trace, payload
         from   clock,
-               unnest(@ids, @delays, @dues, @timeouts, @priorities, @queues, @names, @max_attempts, @retries, @traces, @payloads)
-                   as new (id, delay, due_at, timeout, priority, queue, name, max_attempts, retry, trace, payload),
+               unnest(@ids, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names, @max_attempts, @retries, @traces,
+                   @payloads)
+                   as new (id, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, trace, payload),
                lateral (select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end as due) as d
         where  not exists (select from errand.finished f where f.id = new.id)
         order by id
@@ -69,13 +81,14 @@ public sealed partial class PostgresBackend
             batch.Add(InsertTasksSql, row =>
             {
                 NoteServerTime(row.GetInt64(0));
-                NoteHandedOff(row.GetInt64(0));
+                NoteHandedOff(row.GetInt64(0), row.IsDBNull(2) ? [] : row.GetFieldValue<long[]>(2));
                 if (!row.IsDBNull(1))
                 {
                     NoteScheduled(row.GetInt64(1));
                 }
             });
-            WithRows(batch.With("now", TestNow).With("turn", _turn), _newRows)
+            WithRows(
+                batch.With("now", TestNow).With("turn", _turn).With("hands_off", _newRows.Exists(row => row.Owner != Nobody)), _newRows)
                 .With("owners", _newRows.ConvertAll(row => row.Owner).ToArray());
         }
 
@@ -83,6 +96,8 @@ public sealed partial class PostgresBackend
         {
             _readyVersion++;
         }
+
+        LockIds(batch, IdScope, [.. _knownRows.Concat(_uniqueRows).Where(row => row.Task.Id is not null).Select(row => row.Id)]);
 
         if (_knownRows.Count > 0)
         {
@@ -96,6 +111,14 @@ public sealed partial class PostgresBackend
             _floorVersion++;
             NoteReady();
         }
+
+        if (_uniqueRows.Count > 0)
+        {
+            AddUnique(batch, _uniqueRows, _inserted, _holders);
+            _floorVersion++;
+            _nextDue = 0; // Due later, perhaps: it is looked at.
+            NoteReady();
+        }
     }
 
     // A task that another process settled while it was looked for here was neither live nor finished to that statement. This one
@@ -106,6 +129,24 @@ public sealed partial class PostgresBackend
         where  t.id = any(@ids) and f.id = t.id
         returning t.id
         """;
+
+    /// <summary>Names the locks of ids in this schema; the database's other advisory locks have other names.</summary>
+    private string IdScope => _store.Channel + ":id:";
+
+    // Whoever enqueues an id had before holds it until his commit is seen by all: then who comes next finds the task, live or
+    // finished, and nobody needs to wait for a row. language=postgresql
+    private const string LockIdsSql = """
+        select pg_advisory_xact_lock(hashtextextended(@scope || id, 0))
+        from   (select distinct id from unnest(@ids) as id order by id) as ids
+        """;
+
+    private static void LockIds(TurnBatch batch, string scope, long[] ids)
+    {
+        if (ids.Length > 0)
+        {
+            batch.Add(LockIdsSql, _ => { }).With("scope", scope).With("ids", ids);
+        }
+    }
 
     private void AddKnown(TurnBatch batch, List<NewRow> rows, HashSet<long> inserted, Action<Npgsql.NpgsqlDataReader> read)
     {
@@ -124,6 +165,7 @@ public sealed partial class PostgresBackend
         .With("ids", rows.ConvertAll(row => row.Id).ToArray())
         .With("delays", rows.ConvertAll(row => (long?)Milliseconds(row.Task.Delay)).ToArray())
         .With("dues", rows.ConvertAll(row => row.Task.DueAt?.ToUnixTimeMilliseconds()).ToArray())
+        .With("expiries", rows.ConvertAll(row => row.Task.ExpiresAt?.ToUnixTimeMilliseconds()).ToArray())
         .With("timeouts", rows.ConvertAll(row => (long?)row.Task.Timeout?.TotalMilliseconds).ToArray())
         .With("priorities", rows.ConvertAll(row => row.Task.Priority).ToArray())
         .With("queues", rows.ConvertAll(row => _names.IdOf(row.Task.Queue)).ToArray())
@@ -141,7 +183,7 @@ public sealed partial class PostgresBackend
     /// </summary>
     private ReserveOperation? TakerOf(NewTask task)
     {
-        if (task.DueAt is not null || task.Delay > TimeSpan.Zero)
+        if (task.DueAt is not null || task.Delay > TimeSpan.Zero || task.ExpiresAt is not null)
         {
             return null; // The server's clock decides.
         }
@@ -177,17 +219,24 @@ public sealed partial class PostgresBackend
             _wakeOwed = true;
         }
 
+        NoteExpiring(task);
         ForgetFloorsAbove(task);
     }
 
-    /// <summary>Tasks that were handed off are due, and enqueued, at the server's time of the insert.</summary>
-    private void NoteHandedOff(long now)
+    /// <summary>
+    /// Tasks that were handed off are due, and enqueued, at the server's time of the insert; but not those whose queue was found paused.
+    /// </summary>
+    private void NoteHandedOff(long now, long[] started)
     {
+        HashSet<long> handedOff = [.. started];
         foreach (var waiting in _waiting)
         {
             foreach (var (task, id) in waiting.HandedOff)
             {
-                waiting.Reserved.Add((~task.Priority, HandOff(task, id, waiting.Owner, now)));
+                if (handedOff.Contains(id))
+                {
+                    waiting.Reserved.Add((~task.Priority, HandOff(task, id, waiting.Owner, now)));
+                }
             }
 
             waiting.HandedOff.Clear();
@@ -227,6 +276,15 @@ public sealed partial class PostgresBackend
 
         internal override long LargestGivenId => _givenIds.Max();
 
+        /// <summary>The ids that its caller had before.</summary>
+        internal IEnumerable<long> LockedIds => _givenIds.Where(id => id != 0);
+
+        /// <summary>The locks of its unique keys.</summary>
+        internal IEnumerable<long> LockedKeys => tasks.Where(task => task.UniqueKey is not null).Select(LockOf).Distinct();
+
+        internal override bool Asks(IReadOnlySet<long> held) =>
+            LockedIds.Any(held.Contains) || LockedKeys.Any(key => held.Contains(~key));
+
         internal override IEnumerable<string> Names
         {
             get
@@ -250,7 +308,11 @@ public sealed partial class PostgresBackend
             var next = 0;
             foreach (var task in tasks)
             {
-                if (task.Id is { } given)
+                if (task.UniqueKey is not null)
+                {
+                    backend.AddUnique(task, task.Id ?? Ids![next++]);
+                }
+                else if (task.Id is { } given)
                 {
                     backend._knownRows.Add(new NewRow(task, given));
                 }
@@ -274,9 +336,23 @@ public sealed partial class PostgresBackend
             }
 
             var next = 0;
-            Result = [.. tasks.Select(task => task.Id is { } given
-                ? new EnqueuedTask(given, backend._inserted.Remove(given))
-                : new EnqueuedTask(Ids![next++], IsNew: true))];
+            Result = [.. tasks.Select(task => (task, Id: task.Id ?? Ids![next++])).Select(one => one.task switch
+            {
+                { UniqueKey: not null } => backend.AnswerOf(one.task, one.Id),
+                { Id: not null } => new EnqueuedTask(one.Id, backend._inserted.Remove(one.Id)),
+                _ => new EnqueuedTask(one.Id, IsNew: true),
+            })];
+            if (Result.Any(one => one.Id == 0))
+            {
+                MayBeDone = true; // A task that held a key ended while it was looked for: the key is free, and is asked for again.
+                if (!backend._inbox.Writer.TryWrite(this))
+                {
+                    Fail(new ObjectDisposedException(nameof(PostgresBackend)));
+                }
+
+                return;
+            }
+
             base.Complete();
         }
     }

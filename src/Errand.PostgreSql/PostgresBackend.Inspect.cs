@@ -8,17 +8,24 @@ namespace Errand.PostgreSql;
 public sealed partial class PostgresBackend
 {
     /// <inheritdoc/>
-    public async ValueTask<QueueOverview> GetOverviewAsync(CancellationToken cancellationToken = default)
+    public async ValueTask<QueueOverview> GetOverviewAsync(CancellationToken cancellationToken = default) =>
+        await LookAsync(TakeOverviewAsync, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Looks in one snapshot, on a connection of its own: a look at a million tasks must not hold up a turn.</summary>
+    private async Task<T> LookAsync<T>(Func<Look, Task<T>> look, CancellationToken cancellationToken)
     {
         await InitializeAsync(cancellationToken).ConfigureAwait(false);
-
-        // A connection of its own: a look at a million tasks must not hold up a turn.
         var connection = await _store.OpenAsync("looks", cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
             try
             {
-                return await TakeOverviewAsync(connection, cancellationToken).ConfigureAwait(false);
+                var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken)
+                    .ConfigureAwait(false);
+                await using (transaction.ConfigureAwait(false))
+                {
+                    return await look(new Look(connection, transaction, _store)).ConfigureAwait(false);
+                }
             }
             catch (Exception e) when (PostgresErrors.IsOurs(e))
             {
@@ -27,42 +34,34 @@ public sealed partial class PostgresBackend
         }
     }
 
-    private async Task<QueueOverview> TakeOverviewAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    private async Task<QueueOverview> TakeOverviewAsync(Look look)
     {
-        var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
-        await using (transaction.ConfigureAwait(false))
+        List<QueueCount> counts = [];
+        List<UnclaimedTasks> unclaimed = [];
+        List<string> paused = [];
+        var live = 0;
+        TimeSpan? oldest = null;
+        await look.RunAsync(batch => batch
+            .Add(CountsSql, row => counts.Add(new QueueCount(row.GetString(0), (TaskState)row.GetInt32(1), row.GetInt64(2))))
+            .With("finished", QueueOverview.FinishedLimit)
+            .Add(SelectPausedSql, row => paused.Add(row.GetString(0)))
+            .Add(CountLiveSql, row => live = row.GetInt32(0)).With("now", TestNow)
+            .Add(OldestWaitingSql, row => oldest = row.IsDBNull(0) ? null : TimeSpan.FromMilliseconds(row.GetInt64(0)))
+            .With("now", TestNow)
+            .Add(CountUnclaimedSql, row => unclaimed.Add(new UnclaimedTasks(row.GetString(0), row.GetInt64(1))))
+            .With("now", TestNow).With("limit", QueueOverview.UnclaimedLimit)
+            .With("parking", (long)Defaults.UnknownNameParking.TotalMilliseconds)).ConfigureAwait(false);
+        return new QueueOverview
         {
-            List<QueueCount> counts = [];
-            List<UnclaimedTasks> unclaimed = [];
-            var live = 0;
-            TimeSpan? oldest = null;
-            var batch = new TurnBatch(connection, _store, transaction);
-            await using (batch.ConfigureAwait(false))
-            {
-                batch
-                    .Add(CountsSql, row => counts.Add(new QueueCount(row.GetString(0), (TaskState)row.GetInt32(1), row.GetInt64(2))))
-                    .With("finished", QueueOverview.FinishedLimit)
-                    .Add(CountLiveSql, row => live = row.GetInt32(0)).With("now", TestNow)
-                    .Add(OldestWaitingSql, row => oldest = row.IsDBNull(0) ? null : TimeSpan.FromMilliseconds(row.GetInt64(0)))
-                    .With("now", TestNow)
-                    .Add(CountUnclaimedSql, row => unclaimed.Add(new UnclaimedTasks(row.GetString(0), row.GetInt64(1))))
-                    .With("now", TestNow).With("limit", QueueOverview.UnclaimedLimit)
-                    .With("parking", (long)Defaults.UnknownNameParking.TotalMilliseconds);
-                await batch.RunAsync().ConfigureAwait(false);
-            }
-
-            return new QueueOverview
-            {
-                Counts = [.. counts.OrderBy(count => count.Queue, StringComparer.Ordinal).ThenBy(count => count.State)],
-                PausedQueues = [],
-                LiveWorkers = live,
-                OldestWaiting = oldest,
-                Unclaimed =
-                [
-                    .. unclaimed.OrderByDescending(count => count.Tasks).ThenBy(count => count.Name, StringComparer.Ordinal),
-                ],
-            };
-        }
+            Counts = [.. counts.OrderBy(count => count.Queue, StringComparer.Ordinal).ThenBy(count => count.State)],
+            PausedQueues = [.. paused.Order(StringComparer.Ordinal)],
+            LiveWorkers = live,
+            OldestWaiting = oldest,
+            Unclaimed =
+            [
+                .. unclaimed.OrderByDescending(count => count.Tasks).ThenBy(count => count.Name, StringComparer.Ordinal),
+            ],
+        };
     }
 
     // language=postgresql
@@ -140,4 +139,18 @@ public sealed partial class PostgresBackend
             and    greatest(a.beat, floor(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint) + a.lease > clock.now)
         group by n.text
         """;
+
+    /// <summary>One snapshot of the store, and how statements are run in it.</summary>
+    private sealed record Look(NpgsqlConnection Connection, NpgsqlTransaction Transaction, PostgresStore Store)
+    {
+        internal async Task RunAsync(Action<TurnBatch> add)
+        {
+            var batch = new TurnBatch(Connection, Store, Transaction);
+            await using (batch.ConfigureAwait(false))
+            {
+                add(batch);
+                await batch.RunAsync().ConfigureAwait(false);
+            }
+        }
+    }
 }

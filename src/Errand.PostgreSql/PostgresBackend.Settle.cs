@@ -13,7 +13,9 @@ public sealed partial class PostgresBackend
     private readonly List<MarkSuccessOperation> _successes = [];
     private readonly List<MarkFailureOperation> _failures = [];
     private readonly List<MarkFailureOperation> _retries = [];
+    private readonly List<SnoozeOperation> _snoozes = [];
     private readonly List<SettleOperation> _releases = [];
+    private readonly List<SettleOperation> _cancels = []; // To end as cancelled, and those whose tasks were to be cancelled.
     private readonly HashSet<TaskLease> _settling = []; // Of this turn: a lease settles once.
     private readonly HashSet<(long Id, long Epoch)> _settled = [];
 
@@ -31,6 +33,15 @@ public sealed partial class PostgresBackend
     }
 
     /// <inheritdoc/>
+    public async ValueTask<bool> MarkCancelledAsync(
+        TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new MarkCancelledOperation(this, lease, reason), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new SnoozeOperation(this, lease, delay), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
     public async ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
         await SubmitAsync(new ReleaseOperation(this, lease), cancellationToken).ConfigureAwait(false);
 
@@ -40,10 +51,10 @@ public sealed partial class PostgresBackend
             delete from errand.tasks t
             using  unnest(@ids, @owners, @epochs, @results) as s (id, owner, epoch, result)
             where  t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12
-            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.attempt, t.rank, t.queue, t.name, s.result
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name, s.result
         )
-        insert into errand.finished (id, owner, epoch, due, enqueued, finished, attempt, rank, queue, name, state, result)
-        select id, owner, epoch, due, enqueued, errand.now_ms(@now), attempt, rank, queue, name, 20, result
+        insert into errand.finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, result)
+        select id, owner, epoch, due, enqueued, started, errand.now_ms(@now), attempt, rank, queue, name, 20, result
         from   settled
         returning id, epoch
         """;
@@ -54,27 +65,60 @@ public sealed partial class PostgresBackend
             delete from errand.tasks t
             using  unnest(@ids, @owners, @epochs, @errors) as s (id, owner, epoch, error)
             where  t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12
-            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.attempt, t.rank, t.queue, t.name, s.error, t.timeout,
-                t.max_attempts, t.retry, t.payload
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name, s.error, t.timeout,
+                t.max_attempts, t.retry, t.unique_key, t.payload
         )
         insert into errand.finished (
-            id, owner, epoch, due, enqueued, finished, attempt, rank, queue, name, state, error, timeout, max_attempts, retry, payload)
-        select id, owner, epoch, due, enqueued, errand.now_ms(@now), attempt, rank, queue, name, 21, error, timeout, max_attempts,
-               retry, payload
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error, timeout, max_attempts, retry,
+            unique_key, payload)
+        select id, owner, epoch, due, enqueued, started, errand.now_ms(@now), attempt, rank, queue, name, 21, error, timeout,
+               max_attempts, retry, unique_key, payload
         from   settled
         returning id, epoch
         """;
 
-    // language=postgresql
+    // Whose task is to be cancelled has no next attempt. language=postgresql
     private const string RetrySql = """
+        with clock as materialized (
+            select errand.now_ms(@now) as now
+        ),
+        retried as (
+            update errand.tasks t
+            set    state = case when s.delay <= 0 then 10 else 11 end, owner = 0, due = now + s.delay
+            from   clock, unnest(@ids, @owners, @epochs, @delays, @errors) as s (id, owner, epoch, delay, error)
+            where  t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12
+            and    t.cancelled is null
+            returning t.id, t.epoch, t.due, t.expires, t.started, t.attempt, s.owner, s.error
+        ),
+        noted as (
+            insert into errand.attempts (task, epoch, started, ended, worker, attempt, error)
+            select id, epoch, started, now, owner, attempt, error
+            from   retried, clock
+        )
+        select id, epoch, due, expires
+        from   retried
+        """;
+
+    // language=postgresql
+    private const string ForgetAttemptsSql = """
+        delete from errand.attempts a
+        where  a.task = any(@ids)
+        and    a.epoch not in (
+            select k.epoch from errand.attempts k where k.task = a.task order by k.epoch desc limit @kept)
+        returning a.task
+        """;
+
+    // language=postgresql
+    private const string SnoozeSql = """
         with clock as materialized (
             select errand.now_ms(@now) as now
         )
         update errand.tasks t
-        set    state = case when s.delay <= 0 then 10 else 11 end, owner = 0, due = now + s.delay
+        set    state = case when s.delay <= 0 then 10 else 11 end, owner = 0, due = now + s.delay, attempt = t.attempt - 1
         from   clock, unnest(@ids, @owners, @epochs, @delays) as s (id, owner, epoch, delay)
         where  t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12
-        returning t.id, t.epoch, t.due
+        and    t.cancelled is null
+        returning t.id, t.epoch, t.due, t.expires
         """;
 
     // language=postgresql
@@ -83,7 +127,22 @@ public sealed partial class PostgresBackend
         set    state = 10, owner = 0, attempt = t.attempt - 1
         from   unnest(@ids, @owners, @epochs) as s (id, owner, epoch)
         where  t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12
-        returning t.id, t.epoch
+        and    t.cancelled is null
+        returning t.id, t.epoch, t.due, t.expires
+        """;
+
+    // Comes after the others: what they have given back is not running any more. language=postgresql
+    private const string ArchiveCancelledSql = """
+        with settled as (
+            delete from errand.tasks t
+            using  unnest(@ids, @owners, @epochs, @errors) as s (id, owner, epoch, error)
+            where  t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name, s.error
+        )
+        insert into errand.finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error)
+        select id, owner, epoch, due, enqueued, started, errand.now_ms(@now), attempt, rank, queue, name, 22, error
+        from   settled
+        returning id, epoch
         """;
 
     /// <summary>Adds what the operations of this turn have left: one statement for each kind that there is.</summary>
@@ -93,18 +152,30 @@ public sealed partial class PostgresBackend
             ?.With("now", TestNow).With("results", _successes.ConvertAll(one => one.Value.ToArray()).ToArray());
         Add(ArchiveFailureSql, _failures, NoteSettled)
             ?.With("now", TestNow).With("errors", _failures.ConvertAll(one => one.Error).ToArray());
-        Add(RetrySql, _retries, row => { NoteSettled(row); NoteScheduled(row.GetInt64(2)); })
-            ?.With("now", TestNow).With("delays", _retries.ConvertAll(one => one.Delay).ToArray());
-        Add(ReleaseSql, _releases, NoteSettled);
-        AddDoubtful(batch, WasArchivedSql, [.. _successes, .. _failures]);
-        AddDoubtful(batch, WasGivenUpSql, [.. _retries, .. _releases]);
-        if (_releases.Count > 0 || _retries.Exists(one => one.Delay <= 0))
+        Add(RetrySql, _retries, NoteWaiting)
+            ?.With("now", TestNow).With("delays", _retries.ConvertAll(one => one.Delay).ToArray())
+            .With("errors", _retries.ConvertAll(one => one.Error).ToArray());
+        if (_retries.Exists(one => one.Lease.Epoch > Defaults.AttemptsKept))
+        {
+            batch.Add(ForgetAttemptsSql, _ => { })
+                .With("ids", _retries.ConvertAll(one => one.Lease.Id).ToArray()).With("kept", Defaults.AttemptsKept);
+        }
+
+        Add(SnoozeSql, _snoozes, NoteWaiting)
+            ?.With("now", TestNow).With("delays", _snoozes.ConvertAll(one => one.Delay).ToArray());
+        Add(ReleaseSql, _releases, NoteWaiting);
+        List<SettleOperation> cancels = [.. _cancels, .. _retries, .. _snoozes, .. _releases];
+        Add(ArchiveCancelledSql, cancels, NoteSettled)
+            ?.With("now", TestNow).With("errors", cancels.ConvertAll(one => one.Error).ToArray());
+        AddDoubtful(batch, WasArchivedSql, [.. _successes, .. _failures, .. cancels]);
+        AddDoubtful(batch, WasGivenUpSql, [.. _retries, .. _snoozes, .. _releases]);
+        if (_releases.Count > 0 || _retries.Exists(one => one.Delay <= 0) || _snoozes.Exists(one => one.Delay <= 0))
         {
             _floorVersion++;
             NoteReady();
         }
 
-        _wakeOwed |= _retries.Count > 0;
+        _wakeOwed |= _retries.Count + _snoozes.Count > 0;
 
         TurnBatch? Add<T>(string sql, List<T> operations, Action<NpgsqlDataReader> row)
             where T : SettleOperation =>
@@ -115,6 +186,14 @@ public sealed partial class PostgresBackend
         .With("ids", leases.ConvertAll(lease => lease.Id).ToArray())
         .With("owners", leases.ConvertAll(lease => lease.Owner).ToArray())
         .With("epochs", leases.ConvertAll(lease => lease.Epoch).ToArray());
+
+    /// <summary>A task that waits again is due, and may expire.</summary>
+    private void NoteWaiting(NpgsqlDataReader row)
+    {
+        NoteSettled(row);
+        NoteScheduled(row.GetInt64(2));
+        _nextExpiry = row.IsDBNull(3) ? _nextExpiry : Math.Min(_nextExpiry, row.GetInt64(3));
+    }
 
     private void NoteSettled(NpgsqlDataReader row) => _settled.Add((row.GetInt64(0), row.GetInt64(1)));
 
@@ -152,6 +231,11 @@ public sealed partial class PostgresBackend
         private bool _isFirst; // Of this turn with its lease.
 
         internal TaskLease Lease => lease;
+
+        /// <summary>What is kept with the end of the attempt, in UTF-8; null for nothing.</summary>
+        internal virtual byte[]? Error => null;
+
+        internal override long? Task => lease.Id;
 
         internal override TurnPart Part => TurnPart.Settle;
 
@@ -192,7 +276,7 @@ public sealed partial class PostgresBackend
     {
         private readonly PostgresBackend _backend = backend;
 
-        internal byte[] Error => System.Text.Encoding.UTF8.GetBytes(failure.Error);
+        internal override byte[] Error => System.Text.Encoding.UTF8.GetBytes(failure.Error);
 
         internal long Delay => Milliseconds(failure.RetryAfter).GetValueOrDefault();
 
@@ -201,6 +285,7 @@ public sealed partial class PostgresBackend
             if (failure.RetryAfter is not null)
             {
                 _backend._retries.Add(this);
+                _backend.NoteEnded(Lease.Id); // If it was to be cancelled.
                 return;
             }
 
@@ -213,6 +298,36 @@ public sealed partial class PostgresBackend
     {
         private readonly PostgresBackend _backend = backend;
 
-        protected override void Join() => _backend._releases.Add(this);
+        protected override void Join()
+        {
+            _backend._releases.Add(this);
+            _backend.NoteEnded(Lease.Id); // If it was to be cancelled.
+        }
+    }
+
+    private sealed class SnoozeOperation(PostgresBackend backend, TaskLease lease, TimeSpan delay) : SettleOperation(backend, lease)
+    {
+        private readonly PostgresBackend _backend = backend;
+
+        internal long Delay => (long)Math.Ceiling(delay.TotalMilliseconds);
+
+        protected override void Join()
+        {
+            _backend._snoozes.Add(this);
+            _backend.NoteEnded(Lease.Id); // If it was to be cancelled.
+        }
+    }
+
+    private sealed class MarkCancelledOperation(PostgresBackend backend, TaskLease lease, string? reason) : SettleOperation(backend, lease)
+    {
+        private readonly PostgresBackend _backend = backend;
+
+        internal override byte[]? Error => reason is null ? null : System.Text.Encoding.UTF8.GetBytes(reason);
+
+        protected override void Join()
+        {
+            _backend._cancels.Add(this);
+            _backend.NoteEnded(Lease.Id);
+        }
     }
 }

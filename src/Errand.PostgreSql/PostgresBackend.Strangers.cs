@@ -41,8 +41,10 @@ public sealed partial class PostgresBackend
         _lastPoll = _time.GetTimestamp();
         _readyVersion++;
         _nextDue = 0;
+        _nextExpiry = 0;
         _floorVersion++;
         _waitersMayBeDone = true;
+        _cancelsMayBeThere = true;
         var next = _pollInterval == TimeSpan.Zero ? _isListening ? Defaults.PollInterval : UntoldPoll : _pollInterval * 2;
         _pollInterval = next < Defaults.PollInterval ? next : Defaults.PollInterval;
     }

@@ -61,7 +61,7 @@ public sealed partial class PostgresBackend
             _givenBelow = 0;
             _mark = _store.Mark;
             DropAllWorkers();
-            foreach (var operation in _arrived)
+            foreach (var operation in _arrived.Concat(_held.ConvertAll(one => one.Operation)))
             {
                 operation.Ids = null;
                 operation.MayBeDone = false;
@@ -81,6 +81,7 @@ public sealed partial class PostgresBackend
 
         _readyVersion++;
         _nextDue = 0;
+        _nextExpiry = 0;
         _waitersMayBeDone = true;
         _floorVersion++;
         StartStrangers();
@@ -93,6 +94,7 @@ public sealed partial class PostgresBackend
     /// <exception cref="BackendException">None of it was done; or the server stays away, and nobody knows.</exception>
     private async Task TransactSurelyAsync(List<Operation> settles, List<Operation> enqueues, bool fill)
     {
+        var began = TimeProvider.System.GetTimestamp();
         for (var redos = 0; ; redos++)
         {
             try
@@ -100,8 +102,15 @@ public sealed partial class PostgresBackend
                 await TransactAsync(settles, enqueues, fill).ConfigureAwait(false);
                 return;
             }
+            catch (BackendException e)
+                when (PostgresErrors.IsHeldUp(e) && TimeProvider.System.GetElapsedTime(began) < _options.BusyTimeout)
+            {
+                redos--; // To wait is no failure.
+                await PutHeldAsideAsync(settles, enqueues).ConfigureAwait(false);
+            }
             catch (BackendException e) when (redos < Redos && (PostgresErrors.LostConnection(e) || PostgresErrors.IsConflict(e)))
             {
+                redos = PostgresErrors.IsTimeout(e) ? Redos : redos; // The second time that nobody answers is the last.
                 await ConnectAsync().ConfigureAwait(false);
                 await PrepareAsync().ConfigureAwait(false); // The names have other numbers when another store is there now.
             }
@@ -114,6 +123,7 @@ public sealed partial class PostgresBackend
         _reports.Clear();
         _readyVersion++;
         _nextDue = 0;
+        _nextExpiry = 0;
         _floorVersion++;
         var isLost = exception is not BackendException e || PostgresErrors.LostConnection(e);
         TakeBackReserved(isLost);
@@ -247,6 +257,10 @@ public sealed partial class PostgresBackend
                 }
 
                 return;
+            }
+            catch (BackendException e) when (redos < Redos && (PostgresErrors.IsConflict(e) || PostgresErrors.IsHeldUp(e)))
+            {
+                // Others change the same rows; they are quick.
             }
             catch (BackendException e) when (redos < Redos && _connection is not null && PostgresErrors.LostConnection(e))
             {

@@ -93,6 +93,7 @@ public sealed partial class PostgresBackend
         try
         {
             await ConnectAsync().ConfigureAwait(false);
+            await TakeHeldAsync(settles, enqueues).ConfigureAwait(false);
             AddUpkeep(settles);
             await PrepareAsync().ConfigureAwait(false);
         }
@@ -106,7 +107,7 @@ public sealed partial class PostgresBackend
         {
             await TransactSurelyAsync(settles, enqueues, fill: true).ConfigureAwait(false);
         }
-        catch (BackendException e) when (_awaySince is not null)
+        catch (BackendException e) when (_awaySince is not null || PostgresErrors.IsTimeout(e))
         {
             await FailAllAsync(e).ConfigureAwait(false); // The server stays away: each alone would only wait as long again.
             return;
@@ -168,6 +169,7 @@ public sealed partial class PostgresBackend
                     Fill(batch);
                 }
 
+                LimitWait(batch);
                 await batch.RunAsync().ConfigureAwait(false);
             }
             catch (Exception e)
@@ -190,10 +192,52 @@ public sealed partial class PostgresBackend
         await TellWaitersAsync().ConfigureAwait(false);
     }
 
+    /// <summary>Before the statements of a transaction are made.</summary>
+    private void BeginParts()
+    {
+        _newRows.Clear();
+        _knownRows.Clear();
+        _inserted.Clear();
+        _uniqueRows.Clear();
+        _uniqueIds.Clear();
+        _holders.Clear();
+        _successes.Clear();
+        _failures.Clear();
+        _retries.Clear();
+        _snoozes.Clear();
+        _releases.Clear();
+        _cancels.Clear();
+        _settling.Clear();
+        _settled.Clear();
+        _afterCommit.Clear();
+        _pendingInTurn = false;
+        _left.Clear();
+    }
+
+    /// <summary>After the commit.</summary>
+    private void NoteCommitted()
+    {
+        foreach (var after in _afterCommit)
+        {
+            after();
+        }
+
+        _undelivered.RemoveAll(_released.Contains);
+        _settledSinceVacuum += _settled.Count;
+    }
+
     private async Task EachAloneAsync(List<Operation> operations)
     {
+        var began = TimeProvider.System.GetTimestamp();
+        BackendException? heldUp = null;
         foreach (var operation in operations)
         {
+            if (heldUp is not null && TimeProvider.System.GetElapsedTime(began) >= _options.BusyTimeout)
+            {
+                operation.Fail(heldUp); // It is not about one of them: nobody gets on.
+                continue;
+            }
+
             try
             {
                 await ConnectAsync().ConfigureAwait(false);
@@ -204,6 +248,7 @@ public sealed partial class PostgresBackend
             }
             catch (BackendException e)
             {
+                heldUp = PostgresErrors.IsHeldUp(e) || PostgresErrors.IsTimeout(e) ? e : heldUp;
                 operation.Fail(e);
             }
         }
@@ -245,6 +290,7 @@ public sealed partial class PostgresBackend
             operation.Fail(exception);
         }
 
+        FailHeld(exception);
         FailWaiting(exception);
         await ReplaceConnectionAsync(exception).ConfigureAwait(false);
     }
@@ -258,6 +304,7 @@ public sealed partial class PostgresBackend
             operation.Fail(disposed);
         }
 
+        FailHeld(disposed);
         EndWaits(disposed);
         if (_alarm is { } alarm)
         {

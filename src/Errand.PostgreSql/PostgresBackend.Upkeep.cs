@@ -50,9 +50,20 @@ public sealed partial class PostgresBackend
         }
 
         Until(SweepInterval, _lastSweep, _workers.Count > 0);
-        if (_orphansSuspected || HasWorkForWaiting)
+        Until(HeldPause, _lastLook, _held.Count > 0);
+        if (_orphansSuspected || HasWorkForWaiting || CancelLookIsDue)
         {
             wait = TimeSpan.Zero;
+        }
+
+        if (_nextExpiry != long.MaxValue)
+        {
+            Least(TimeSpan.FromMilliseconds(Math.Max(1, _nextExpiry - ServerTime)));
+        }
+
+        if (_cancelsMayBeThere)
+        {
+            Until(CancelInterval, _lastCancelLook, _workers.Count > 0);
         }
 
         foreach (var waiting in _waiting)
@@ -102,6 +113,16 @@ public sealed partial class PostgresBackend
             settles.Add(new UpkeepOperation(this, batch => Sweep(batch, withOrphans: false)));
         }
 
+        if (_nextExpiry <= ServerTime)
+        {
+            settles.Add(new UpkeepOperation(this, Expire));
+        }
+
+        if (CancelLookIsDue)
+        {
+            settles.Add(new UpkeepOperation(this, TellCancelled));
+        }
+
         if (_pruneGoesOn || Passed(_time.GetElapsedTime(_lastPrune), PruneInterval))
         {
             settles.Add(new UpkeepOperation(this, Prune));
@@ -110,25 +131,43 @@ public sealed partial class PostgresBackend
 
     // language=postgresql
     private const string PruneSql = """
-        delete from errand.finished
-        where  id = any(array(
-            select id
-            from   errand.finished
-            where  state <> 21 and finished < errand.now_ms(@now) - @retention
-            order by finished
-            limit  @count
-            for update skip locked))
-        returning id
+        with pruned as (
+            delete from errand.finished
+            where  id = any(array(
+                select id
+                from   errand.finished
+                where  state = @state and finished < errand.now_ms(@now) - @retention
+                order by finished
+                limit  @count
+                for update skip locked))
+            returning id
+        ),
+        attempts as (
+            delete from errand.attempts where task = any(array(select id from pruned))
+        ),
+        progress as (
+            delete from errand.progress where task = any(array(select id from pruned))
+        )
+        select id
+        from   pruned
         """;
 
     private void Prune(TurnBatch batch)
     {
         var pruned = 0;
-        batch.Add(PruneSql, _ => pruned++)
-            .With("now", TestNow).With("retention", (long)_options.Retention.TotalMilliseconds).With("count", PruneBatch);
+        foreach (var state in (ReadOnlySpan<TaskState>)[TaskState.Succeeded, TaskState.Failed, TaskState.Cancelled, TaskState.Expired])
+        {
+            if (_options.RetentionOf(state) is { } retention)
+            {
+                batch.Add(PruneSql, _ => pruned++).With("now", TestNow).With("state", (short)state)
+                    .With("retention", (long)retention.TotalMilliseconds).With("count", PruneBatch);
+            }
+        }
+
+        batch.Add(PrunePeriodsSql, _ => pruned++).With("now", TestNow).With("count", PruneBatch);
         _afterCommit.Add(() =>
         {
-            _pruneGoesOn = pruned == PruneBatch;
+            _pruneGoesOn = pruned >= PruneBatch;
             _lastPrune = _time.GetTimestamp();
         });
     }
@@ -155,19 +194,6 @@ public sealed partial class PostgresBackend
     {
         _upkeepFailed = true;
         Log.UpkeepFailed(_logger, _store.Name, exception);
-    }
-
-    private void EndExpiredWaits()
-    {
-        for (var i = _waiting.Count - 1; i >= 0; i--)
-        {
-            if (_waiting[i].IsOver)
-            {
-                var expired = _waiting[i];
-                _waiting.RemoveAt(i);
-                expired.Complete();
-            }
-        }
     }
 
     /// <summary>Housekeeping as an operation, so that it shares the turn's transaction and its second chance alone.</summary>

@@ -93,7 +93,7 @@ public sealed partial class PostgresBackend
         select   pid, coalesce(application_name, ''), extract(epoch from clock_timestamp() - xact_start)::float8
         from     pg_stat_activity
         where    backend_xmin is not null and datname = current_database() and pid <> pg_backend_pid()
-        and      xact_start < clock_timestamp() - interval '60 seconds'
+        and      xact_start < clock_timestamp() - @age
         order by xact_start
         limit    1
         """;
@@ -107,7 +107,7 @@ public sealed partial class PostgresBackend
         }
 
         var deadRows = new NpgsqlCommand(_store.Sql(DeadRowsSql), connection);
-        var oldest = new NpgsqlCommand(OldestSnapshotSql, connection);
+        var oldest = new NpgsqlCommand(OldestSnapshotSql, connection) { Parameters = { new("age", _options.OldSnapshot) } };
         await using (deadRows.ConfigureAwait(false))
         await using (oldest.ConfigureAwait(false))
         {

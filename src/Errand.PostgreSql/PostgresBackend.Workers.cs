@@ -1,31 +1,14 @@
 using System.Collections.Frozen;
-using Errand.PostgreSql.Diagnostics;
 using Errand.PostgreSql.Engine;
+using Errand.Running;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Errand.PostgreSql;
 
-/// <summary>
-/// Worker incarnations: how they begin, beat and end, and how the dead are noticed and their tasks given back. The server's clock
-/// alone decides: a worker whose own clock is wrong steals nothing and loses nothing.
-/// </summary>
+/// <summary>Worker incarnations: how they begin and end, and what is given back then.</summary>
 public sealed partial class PostgresBackend
 {
-    /// <summary>Tasks whose owner is in no row are looked for at least this often.</summary>
-    private static readonly TimeSpan OrphanInterval = TimeSpan.FromSeconds(10);
-
-    /// <summary>The longest that a heartbeat may take: a late one is worth little.</summary>
-    private const int HeartbeatTimeout = 10;
-
     private readonly Dictionary<long, LocalWorker> _workers = []; // The incarnations of this backend.
-    private readonly Lock _heartbeatLock = new();
-    private NpgsqlConnection? _heartbeats; // Under the lock: of the threads that beat.
-    private long _lastSweep;
-    private long _lastOrphans;
-    private long _sweptAt; // By the server's clock; 0 for never.
-    private long _resumedAt; // By the server's clock: when this backend, having stood still, could sweep again.
-    private bool _orphansSuspected;
 
     /// <inheritdoc/>
     public async ValueTask<long> BeginWorkerAsync(
@@ -33,63 +16,6 @@ public sealed partial class PostgresBackend
     {
         ArgumentNullException.ThrowIfNull(worker);
         return await SubmitAsync(new BeginWorkerOperation(this, worker), cancellationToken).ConfigureAwait(false);
-    }
-
-    // language=postgresql
-    private const string BeatSql = "update errand.workers set beat = errand.now_ms(@now) where id = @id";
-
-    /// <inheritdoc/>
-    /// <remarks>One synchronous statement on a connection of its own: it needs neither the thread pool nor the turns.</remarks>
-    public bool Heartbeat(long owner)
-    {
-        ObjectDisposedException.ThrowIf(_disposal is not null, this);
-        bool isAlive;
-        lock (_heartbeatLock)
-        {
-            try
-            {
-                isAlive = Beat(owner);
-            }
-            catch (BackendException) when (_heartbeats is null && _disposal is null)
-            {
-                isAlive = Beat(owner); // The connection was lost since the last: on a new one.
-            }
-        }
-
-        if (!isAlive)
-        {
-            _inbox.Writer.TryWrite(new LostNote(this, owner));
-        }
-
-        return isAlive;
-    }
-
-    private bool Beat(long owner)
-    {
-        try
-        {
-            _heartbeats ??= _store.Open("heartbeats");
-            using var command = new NpgsqlCommand(_store.Sql(BeatSql), _heartbeats) { CommandTimeout = HeartbeatTimeout };
-            command.Parameters.Add(new NpgsqlParameter("now", NpgsqlDbType.Bigint) { Value = TestNow is { } now ? now : DBNull.Value });
-            command.Parameters.Add(new NpgsqlParameter<long>("id", owner));
-            return command.ExecuteNonQuery() == 1;
-        }
-        catch (Exception e) when (PostgresErrors.IsOurs(e))
-        {
-            _heartbeats?.Dispose();
-            _heartbeats = null;
-            ObjectDisposedException.ThrowIf(_disposal is not null, this);
-            throw PostgresErrors.From(e, _store.Name);
-        }
-    }
-
-    private void CloseHeartbeat()
-    {
-        lock (_heartbeatLock)
-        {
-            _heartbeats?.Dispose();
-            _heartbeats = null;
-        }
     }
 
     /// <inheritdoc/>
@@ -106,8 +32,8 @@ public sealed partial class PostgresBackend
 
     // language=postgresql
     private const string InsertWorkerSql = """
-        insert into errand.workers (id, beat, lease, started, process, host)
-        select @id, now, @lease, now, @process, @host
+        insert into errand.workers (id, beat, lease, started, process, concurrency, host, queues)
+        select @id, now, @lease, now, @process, @concurrency, @host, @queues
         from   errand.now_ms(@now) as now
         on conflict (id) do update set beat = excluded.beat
         returning id
@@ -122,13 +48,14 @@ public sealed partial class PostgresBackend
         returning worker
         """;
 
-    private void InsertWorker(TurnBatch batch, LocalWorker worker, IEnumerable<string> names)
+    private void InsertWorker(TurnBatch batch, LocalWorker worker, WorkerRegistration registration)
     {
-        worker.Know(names, _names);
+        worker.Know(registration.TaskNames, _names);
         batch
             .Add(InsertWorkerSql, _ => { })
             .With("now", TestNow).With("id", worker.Owner).With("lease", (long)worker.Lease.TotalMilliseconds)
             .With("process", Environment.ProcessId).With("host", Environment.MachineName)
+            .With("concurrency", registration.Concurrency).With("queues", string.Join('\n', registration.Queues))
             .Add(InsertWorkerNameSql, _ => { })
             .With("worker", worker.Owner).With("names", worker.NameIds);
     }
@@ -137,160 +64,53 @@ public sealed partial class PostgresBackend
     private const string ReleaseOwnedSql = """
         update errand.tasks
         set    state = 10, owner = 0, attempt = attempt - 1
-        where  owner = @owner and state = 12 and not (id = any(@known))
+        where  id = any(array(
+            select id
+            from   errand.tasks
+            where  owner = @owner and state = 12 and not (id = any(@known)) and cancelled is null
+            for update skip locked))
         returning id
         """;
 
-    /// <summary>Gives back, uncharged, what an owner owns but for <paramref name="known"/>.</summary>
+    // language=postgresql
+    private const string ArchiveOwnedCancelledSql = """
+        with settled as (
+            delete from errand.tasks
+            where  id = any(array(
+                select id
+                from   errand.tasks
+                where  owner = @owner and state = 12 and not (id = any(@known)) and cancelled is not null
+                for update skip locked))
+            returning id, owner, epoch, due, enqueued, started, attempt, rank, queue, name
+        )
+        insert into errand.finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state)
+        select id, owner, epoch, due, enqueued, started, errand.now_ms(@now), attempt, rank, queue, name, 22
+        from   settled
+        returning id
+        """;
+
+    /// <summary>
+    /// Gives back, uncharged, what an owner owns but for <paramref name="known"/>, and for what a transaction has completed that is
+    /// still open: if that rolls back, it is found again by who looks for the tasks of the dead.
+    /// </summary>
     private void ReleaseOwned(TurnBatch batch, long owner, IReadOnlySet<long> known, Action<NpgsqlDataReader> row)
     {
-        batch.Add(ReleaseOwnedSql, row).With("owner", owner).With("known", known.ToArray());
+        var ids = known.ToArray();
+        batch
+            .Add(ReleaseOwnedSql, row).With("owner", owner).With("known", ids)
+            .Add(ArchiveOwnedCancelledSql, ended =>
+            {
+                NoteEnded(ended.GetInt64(0));
+                row(ended);
+            })
+            .With("owner", owner).With("known", ids).With("now", TestNow);
+        _nextExpiry = 0; // They may expire meanwhile.
         _floorVersion++;
         NoteReady();
     }
 
     // Its names go with it. language=postgresql
     private const string DeleteWorkerSql = "delete from errand.workers where id = @id returning id";
-
-    /// <summary>How often the others are looked at: often enough for the shortest lease here, at most every second.</summary>
-    private TimeSpan SweepInterval
-    {
-        get
-        {
-            var interval = TimeSpan.FromSeconds(1);
-            foreach (var worker in _workers.Values)
-            {
-                interval = worker.Lease / 4 < interval ? worker.Lease / 4 : interval;
-            }
-
-            return interval;
-        }
-    }
-
-    // While the server was away, or this backend stood still, nobody could be heard. language=postgresql
-    private const string DeleteExpiredSql = """
-        with clock as materialized (
-            select errand.now_ms(@now) as now
-        ),
-        heard as materialized (
-            select now, greatest(
-                       case when @swept_at > 0 and now - @swept_at > @gap then now else @resumed_at end,
-                       floor(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint) as since
-            from   clock
-        ),
-        gone as (
-            delete from errand.workers w
-            using  heard
-            where  greatest(w.beat, heard.since) + w.lease <= heard.now and not (w.id = any(@ours))
-            returning w.id, w.host, w.process
-        )
-        select now, gone.id, gone.host, gone.process
-        from   clock left join gone on true
-        """;
-
-    // language=postgresql
-    private const string SelectOursSql = "select id from errand.workers where id = any(@ours)";
-
-    /// <summary>Finds incarnations whose lease has run out, and those of ours that others have found.</summary>
-    private void Sweep(TurnBatch batch, bool withOrphans)
-    {
-        var ours = _workers.Keys.ToArray();
-        var gap = (long)(SweepInterval * 2).TotalMilliseconds;
-        HashSet<long> alive = [];
-        batch
-            .Add(DeleteExpiredSql, row =>
-            {
-                var now = row.GetInt64(0);
-                _resumedAt = _sweptAt > 0 && now - _sweptAt > gap ? now : _resumedAt;
-                NoteServerTime(now);
-                if (!row.IsDBNull(1))
-                {
-                    var (owner, host, process) = (row.GetInt64(1), row.GetString(2), row.GetInt32(3));
-                    _orphansSuspected = true;
-                    _reports.Add(() => Log.WorkerGone(_logger, owner, host, process));
-                }
-            })
-            .With("now", TestNow).With("swept_at", _sweptAt).With("gap", gap).With("resumed_at", _resumedAt).With("ours", ours)
-            .Add(SelectOursSql, row => alive.Add(row.GetInt64(0))).With("ours", ours);
-        if (withOrphans || _orphansSuspected || Passed(_time.GetElapsedTime(_lastOrphans), OrphanInterval))
-        {
-            GiveBackOrphans(batch);
-        }
-
-        _afterCommit.Add(() =>
-        {
-            _sweptAt = _serverTime;
-            _lastSweep = _time.GetTimestamp();
-            foreach (var owner in ours.Where(owner => !alive.Contains(owner)))
-            {
-                Drop(owner, new WorkerLostException(owner));
-            }
-        });
-    }
-
-    // language=postgresql
-    private const string FailPoisonedSql = """
-        with settled as (
-            delete from errand.tasks t
-            where  t.id = any(array(
-                select o.id
-                from   errand.tasks o
-                where  o.state = 12 and o.attempt >= o.max_attempts
-                and    not exists (select from errand.workers w where w.id = o.owner)
-                for update skip locked))
-            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.attempt, t.rank, t.queue, t.name, t.timeout, t.max_attempts, t.retry,
-                t.payload
-        )
-        insert into errand.finished (
-            id, owner, epoch, due, enqueued, finished, attempt, rank, queue, name, state, error, timeout, max_attempts, retry, payload)
-        select id, owner, epoch, due, enqueued, errand.now_ms(@now), attempt, rank, queue, name, 21,
-               convert_to(@error || attempt || ' of ' || max_attempts || '.', 'UTF8'), timeout, max_attempts, retry, payload
-        from   settled
-        returning id
-        """;
-
-    // language=postgresql
-    private const string GiveBackSql = """
-        update errand.tasks t
-        set    state = 10, owner = 0
-        where  t.id = any(array(
-            select o.id
-            from   errand.tasks o
-            where  o.state = 12 and not exists (select from errand.workers w where w.id = o.owner)
-            for update skip locked))
-        returning t.id
-        """;
-
-    /// <summary>
-    /// The tasks of those that are gone wait again; their attempts stay charged, so that a task that kills its process ends as
-    /// failed. Whose row is gone is gone, whoever took it away: what is started for it at the same moment is found the next time.
-    /// </summary>
-    private void GiveBackOrphans(TurnBatch batch)
-    {
-        var failed = 0;
-        var given = 0;
-        batch
-            .Add(FailPoisonedSql, row =>
-            {
-                failed++;
-                NoteEnded(row.GetInt64(0));
-            })
-            .With("now", TestNow).With("error", "The worker's process ended, or lost its lease, during attempt ")
-            .Add(GiveBackSql, _ => given++);
-        var suspected = _orphansSuspected;
-        _floorVersion++;
-        _readyVersion++;
-        _afterCommit.Add(() =>
-        {
-            _orphansSuspected = _orphansSuspected && !suspected;
-            _lastOrphans = _time.GetTimestamp();
-            if (given + failed > 0)
-            {
-                _wakeOwed = true;
-                _reports.Add(() => Log.OrphansGivenBack(_logger, given, failed));
-            }
-        });
-    }
 
     /// <summary>From here on, inside this turn already, the owner is given nothing more.</summary>
     private void Drop(long owner, Exception reason)
@@ -312,7 +132,7 @@ public sealed partial class PostgresBackend
     }
 
     /// <summary>An incarnation of this backend, and how far it has looked into each queue.</summary>
-    private sealed class LocalWorker(long owner, TimeSpan lease)
+    private sealed class LocalWorker(long owner, WorkerRegistration registration)
     {
         private readonly Dictionary<string, (Floor Floor, long Version)> _floors = new(StringComparer.Ordinal);
         private readonly HashSet<string> _full = new(StringComparer.Ordinal); // Queues that gave all that was asked for.
@@ -320,12 +140,16 @@ public sealed partial class PostgresBackend
 
         internal long Owner => owner;
 
-        internal TimeSpan Lease => lease;
+        internal TimeSpan Lease => registration.Lease;
+
+        internal Action<TaskLease>? CancelRequested => registration.CancelRequested;
+
+        internal QueueRotation Rotation { get; } = new();
 
         internal int[] NameIds { get; private set; } = [];
 
         /// <summary>The version of what is ready that its last wait has seen all of, and in which queues.</summary>
-        internal (long Version, IReadOnlyList<string>? Queues) Seen { get; set; } = (-1, null);
+        internal (long Version, IReadOnlyList<QueueSubscription>? Queues) Seen { get; set; } = (-1, null);
 
         internal void Know(IEnumerable<string> names, InternedNames numbers)
         {
@@ -373,8 +197,8 @@ public sealed partial class PostgresBackend
 
         internal override void Run(TurnBatch batch)
         {
-            _worker ??= new LocalWorker(backend._options.Random.NextInt64(1, long.MaxValue), registration.Lease);
-            backend.InsertWorker(batch, _worker, registration.TaskNames);
+            _worker ??= new LocalWorker(backend._options.Random.NextInt64(1, long.MaxValue), registration);
+            backend.InsertWorker(batch, _worker, registration);
             backend.Sweep(batch, withOrphans: true); // Who died before it came is noticed now, not at the next look.
             Result = _worker.Owner;
         }
@@ -413,11 +237,5 @@ public sealed partial class PostgresBackend
                 batch.Add(DeleteWorkerSql, _ => { }).With("id", owner);
             }
         }
-    }
-
-    /// <summary>A heartbeat has found no row: the owner is given nothing more.</summary>
-    private sealed class LostNote(PostgresBackend backend, long owner) : Note
-    {
-        internal override void Run(TurnBatch batch) => backend.Drop(owner, new WorkerLostException(owner));
     }
 }

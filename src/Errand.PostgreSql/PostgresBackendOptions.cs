@@ -12,10 +12,19 @@ public sealed record PostgresBackendOptions
     public string Schema { get; init; } = "errand";
 
     /// <summary>
-    /// How long succeeded, cancelled and expired tasks are kept with their results. Default is 1 day; 1 second to 3,650 days.
-    /// Failed tasks stay until they are removed.
+    /// How long finished tasks are kept with their results and history: succeeded ones, and cancelled and expired ones that have no
+    /// retention of their own. Default is 1 day; 1 second to 3,650 days.
     /// </summary>
     public TimeSpan Retention { get; init; } = Defaults.Retention;
+
+    /// <summary>How long failed tasks are kept. Default is null: until they are removed; 1 second to 3,650 days.</summary>
+    public TimeSpan? FailedRetention { get; init; }
+
+    /// <summary>How long cancelled tasks are kept. Default is null: as <see cref="Retention"/>; 1 second to 3,650 days.</summary>
+    public TimeSpan? CancelledRetention { get; init; }
+
+    /// <summary>How long expired tasks are kept. Default is null: as <see cref="Retention"/>; 1 second to 3,650 days.</summary>
+    public TimeSpan? ExpiredRetention { get; init; }
 
     /// <summary>
     /// Whether processes tell each other of new tasks with NOTIFY. Default is true. Without it, as behind a pooler of
@@ -24,8 +33,8 @@ public sealed record PostgresBackendOptions
     public bool UseNotify { get; init; } = true;
 
     /// <summary>
-    /// How long a call waits for a server that is away, as when it restarts, before it throws a transient
-    /// <see cref="BackendException"/>. Default is 5 seconds; 1 ms to 10 minutes.
+    /// How long a call waits for a server that is away, as when it restarts, or for a task that an open transaction of somebody
+    /// else's holds, before it throws a transient <see cref="BackendException"/>. Default is 5 seconds; 1 ms to 10 minutes.
     /// </summary>
     public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -43,6 +52,9 @@ public sealed record PostgresBackendOptions
     /// <summary>Draws worker ids and the length of waits. Used by the turn loop alone.</summary>
     internal Random Random { get; init; } = new();
 
+    /// <summary>How long a transaction may hold a snapshot before it is warned of.</summary>
+    internal TimeSpan OldSnapshot { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>Drops every notification that comes; tests see that polling is enough.</summary>
     internal bool DropNotifications { get; init; }
 
@@ -51,6 +63,9 @@ public sealed record PostgresBackendOptions
     {
         Schema = values.Read(nameof(Schema), Schema) ?? Schema,
         Retention = values.Read(nameof(Retention), Retention),
+        FailedRetention = values.Read(nameof(FailedRetention), FailedRetention),
+        CancelledRetention = values.Read(nameof(CancelledRetention), CancelledRetention),
+        ExpiredRetention = values.Read(nameof(ExpiredRetention), ExpiredRetention),
         UseNotify = values.Read(nameof(UseNotify), UseNotify),
         BusyTimeout = values.Read(nameof(BusyTimeout), BusyTimeout),
         CommandTimeout = values.Read(nameof(CommandTimeout), CommandTimeout),
@@ -69,14 +84,27 @@ public sealed record PostgresBackendOptions
         problems.Range(
             Schema is null || !PostgresStore.SchemaName.IsMatch(Schema),
             nameof(Schema), $"'{Schema}'", "1 to 48 letters, digits and underscores, of which the first is no digit");
-        problems.Range(
-            Retention < TimeSpan.FromSeconds(1) || Retention > TimeSpan.FromDays(3650),
-            nameof(Retention), Retention, "1 second to 3,650 days");
+        Period(Retention, nameof(Retention));
+        Period(FailedRetention, nameof(FailedRetention));
+        Period(CancelledRetention, nameof(CancelledRetention));
+        Period(ExpiredRetention, nameof(ExpiredRetention));
         problems.Range(
             BusyTimeout < TimeSpan.FromMilliseconds(1) || BusyTimeout > TimeSpan.FromMinutes(10),
             nameof(BusyTimeout), BusyTimeout, "1 ms to 10 minutes");
         problems.Range(
             CommandTimeout < TimeSpan.FromSeconds(1) || CommandTimeout > TimeSpan.FromMinutes(10),
             nameof(CommandTimeout), CommandTimeout, "1 second to 10 minutes");
+
+        void Period(TimeSpan? period, string property) => problems.Range(
+            period < TimeSpan.FromSeconds(1) || period > TimeSpan.FromDays(3650), property, period, "1 second to 3,650 days");
     }
+
+    /// <summary>How long tasks that ended so are kept; null until they are removed.</summary>
+    internal TimeSpan? RetentionOf(TaskState state) => state switch
+    {
+        TaskState.Failed => FailedRetention,
+        TaskState.Cancelled => CancelledRetention ?? Retention,
+        TaskState.Expired => ExpiredRetention ?? Retention,
+        _ => Retention,
+    };
 }

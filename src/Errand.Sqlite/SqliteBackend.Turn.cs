@@ -117,6 +117,8 @@ public sealed partial class SqliteBackend
             _pausedAreKnown = false;
             WarnOfLibrary();
         }
+
+        EmptyDoubtfulLog();
     }
 
     private void Transact(List<Operation> settles, List<Operation> enqueues, bool fill)

@@ -16,7 +16,7 @@ public sealed partial class SqliteBackend
     private long _pagesInLog;
     private long _nextLogWarning = LogWarningBytes;
     private bool _commitsAreSynced; // Whether the connection is under FULL at this moment; Relaxed only.
-    private bool _logIsDoubtful; // A sync of it may have failed; Relaxed only.
+    private bool _logIsDoubtful; // A sync of it may have failed.
     private bool _syncOwed; // The next commit must be a synced one.
     private long? _unsyncedSince; // When the oldest commit was made that may not be on the disk; Relaxed only.
 
@@ -51,16 +51,46 @@ public sealed partial class SqliteBackend
     }
 
     /// <summary>
-    /// After a sync that failed, systems count as written what was not, and no later sync covers it. Under Relaxed that may be
-    /// acknowledged commits in the midst of the log, and with them all that comes after. So its pages are moved to the database,
-    /// and then one synced commit begins it anew.
+    /// After a sync that failed, systems count as written what was not, and no later sync covers it. A commit in the midst of the log
+    /// may be gone after a power cut, and with it all that comes after. So the log's pages are moved to the database, and the next
+    /// synced commit begins it anew: under Full before anything more is acknowledged, under Relaxed soon.
     /// </summary>
     private void DistrustLog()
     {
-        if (_options.Durability == Durability.Relaxed)
+        _logIsDoubtful = true;
+        _pagesInLog = _options.CheckpointPages;
+    }
+
+    // language=sqlite
+    private const string CheckpointSql = "pragma wal_checkpoint(passive)";
+
+    /// <summary>The database was opened again, and its log may have a hole.</summary>
+    private void EmptyDoubtfulLog()
+    {
+        if (!_logIsDoubtful || _options.Durability == Durability.Relaxed)
         {
-            _logIsDoubtful = true;
-            _pagesInLog = _options.CheckpointPages;
+            return;
+        }
+
+        _checkpoints ??= _store.OpenForCheckpoints();
+        Begin();
+        try
+        {
+            var log = _checkpoints.Statement(CheckpointSql);
+            var isEmptied = log.Step() && log.Int64(1) == log.Int64(2);
+            log.Reset();
+            _logIsDoubtful = !isEmptied;
+        }
+        finally
+        {
+            Database.Statement("rollback").Execute();
+        }
+
+        if (_logIsDoubtful)
+        {
+            throw new BackendException(
+                $"{_store.Name}: a sync of its log has failed, and a reader keeps the log from being emptied. Nothing can be promised "
+                + "until that reader has ended.", isTransient: true, null);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Errand.Running;
 using Errand.Sqlite.Diagnostics;
 using Errand.Sqlite.Engine;
 
@@ -272,7 +273,7 @@ public sealed partial class SqliteBackend
 
         internal Action<TaskLease>? CancelRequested => registration.CancelRequested;
 
-        internal Rotation Rotation { get; } = new();
+        internal QueueRotation Rotation { get; } = new();
 
         internal HashSet<long> Names { get; } = [];
 

@@ -46,7 +46,7 @@ public abstract partial class BackendContract
             Assert.Equal(CancelOutcome.Cancelled, await InspectorOf(backend).CancelAsync(id, Token));
         }
 
-        foreach (var (lease, i) in (await TakeAsync(backend, owner, 500, Defaults.Queue, "mail")).Select(
+        foreach (var (lease, i) in (await TakeAllAsync(backend, owner, 500, Defaults.Queue, "mail")).Select(
             task => (task.Lease, places[task.Lease.Id])))
         {
             Assert.True((i % 7) switch

@@ -75,6 +75,19 @@ public abstract partial class BackendContract : IAsyncDisposable
             },
             Token);
 
+    /// <summary>Reserves what is there in several queues: one reserve may give what it finds in the first.</summary>
+    protected static async Task<IReadOnlyList<ReservedTask>> TakeAllAsync(
+        IBackend backend, long owner, int max, params string[] queues)
+    {
+        List<ReservedTask> taken = [];
+        foreach (var queue in queues)
+        {
+            taken.AddRange(await TakeAsync(backend, owner, max, queue));
+        }
+
+        return taken;
+    }
+
     protected static async Task<ReservedTask> TakeOneAsync(IBackend backend, long owner) =>
         Assert.Single(await TakeAsync(backend, owner, max: 1));
 

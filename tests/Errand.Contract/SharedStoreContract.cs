@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Errand.TestKit;
 
 namespace Errand.Contract;
 
@@ -10,6 +11,86 @@ public abstract class SharedStoreContract : BackendContract
 {
     /// <summary>Opens a connection of a caller's own to the store's database.</summary>
     protected abstract Task<DbConnection> ConnectAsync(IBackend backend);
+
+    /// <summary>Makes another backend over the same store, as another process has it; on the system's clock.</summary>
+    protected abstract IBackend CreateBeside(IBackend backend);
+
+    [Fact]
+    public async Task A_pause_is_seen_by_others_and_outlives_who_asked_for_it()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        var waiting = backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1 }, Token).AsTask();
+        await using (var other = CreateBeside(backend))
+        {
+            Assert.True(await ((IQueueInspector)other).PauseAsync(Defaults.Queue, Token));
+        }
+
+        var id = await AddAsync(backend);
+        await backend.InitializeAsync(Token);
+        Assert.False(waiting.IsCompleted);
+        await using var another = CreateBeside(backend);
+        Assert.Equal([Defaults.Queue], (await ((IQueueInspector)another).GetOverviewAsync(Token)).PausedQueues);
+        Assert.True(await ((IQueueInspector)another).ResumeAsync(Defaults.Queue, Token));
+        Assert.Equal(id, Assert.Single(await waiting.WaitAsync(Eventually.Bound, Token)).Lease.Id);
+    }
+
+    [Fact]
+    public async Task A_worker_of_another_backend_is_told_that_its_task_is_to_be_cancelled()
+    {
+        var backend = Live();
+        var told = new TaskCompletionSource<TaskLease>();
+        var owner = await backend.BeginWorkerAsync(
+            new WorkerRegistration
+            {
+                Lease = TimeSpan.FromSeconds(30), TaskNames = ["a"], CancelRequested = lease => told.TrySetResult(lease),
+            },
+            Token);
+        await using var other = CreateBeside(backend);
+        var id = await AddAsync(other);
+        var task = await TakeOneAsync(backend, owner);
+
+        Assert.Equal(CancelOutcome.Requested, await other.CancelAsync(id, Token));
+
+        Assert.Equal(task.Lease, await told.Task.WaitAsync(Eventually.Bound, Token));
+        Assert.True(await backend.MarkCancelledAsync(task.Lease, null, Token));
+        Assert.Equal(TaskState.Cancelled, (await other.GetResultAsync(id, Eventually.Bound, Token))!.State);
+    }
+
+    [Fact]
+    public async Task Racing_callers_of_two_backends_make_one_task()
+    {
+        var backend = Live();
+        await backend.InitializeAsync(Token);
+        await using var other = CreateBeside(backend);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 200).Select(n => Task.Run(async () =>
+            (await (n % 2 == 0 ? backend : other).EnqueueAsync([Task1() with { UniqueKey = "race" }], Token))[0])));
+
+        Assert.Single(answers, one => one.IsNew);
+        Assert.Single(answers.Select(one => one.Id).Distinct());
+    }
+
+    [Fact]
+    public async Task A_unique_key_of_a_transaction_that_rolls_back_is_free()
+    {
+        var backend = Live();
+        await using var connection = await CallerAsync(backend);
+        var task = Task1() with { UniqueKey = "k", UniqueFor = TimeSpan.FromHours(1) };
+        await using (var transaction = await connection.BeginTransactionAsync(Token))
+        {
+            Assert.True((await backend.EnqueueInAsync([task], transaction, Token))[0].IsNew);
+            Assert.False((await backend.EnqueueInAsync([task], transaction, Token))[0].IsNew);
+            await transaction.RollbackAsync(Token);
+        }
+
+        var added = (await backend.EnqueueAsync([task], Token))[0];
+        Assert.True(added.IsNew);
+        await using (var transaction = await connection.BeginTransactionAsync(Token))
+        {
+            Assert.Equal(added with { IsNew = false }, (await backend.EnqueueInAsync([task], transaction, Token))[0]);
+            await transaction.CommitAsync(Token);
+        }
+    }
 
     private async Task<DbConnection> CallerAsync(IBackend backend)
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Errand;
+using Errand.PostgreSql;
 using Errand.Sqlite;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
@@ -9,7 +10,7 @@ using Microsoft.Extensions.Logging;
 Console.Out.Flush();
 Console.SetOut(new StreamWriter(Console.OpenStandardOutput()) { AutoFlush = true });
 var path = args[1];
-await using var backend = new SqliteBackend(path);
+await using var backend = Open(path);
 return args[0] switch
 {
     "open" => await OpenAsync(),
@@ -17,6 +18,11 @@ return args[0] switch
     "work" => await WorkAsync(),
     _ => 2,
 };
+
+// A file of SQLite; or a schema of PostgreSQL, as schema@connection string.
+static IBackend Open(string path) => path.Split('@', 2) is [var schema, var connectionString]
+    ? new PostgresBackend(connectionString, new PostgresBackendOptions { Schema = schema })
+    : new SqliteBackend(path);
 
 async Task<int> OpenAsync()
 {
@@ -89,7 +95,7 @@ async Task<int> WorkAsync()
             Console.WriteLine($"effect {context.Id} {context.Attempt} {context.Epoch}");
             await using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
             await connection.OpenAsync();
-            await using var transaction = await backend.BeginTransactionAsync(connection);
+            await using var transaction = await ((SqliteBackend)backend).BeginTransactionAsync(connection);
             await using var command = connection.CreateCommand();
             command.Transaction = transaction;
             command.CommandText = $"insert into effects values ({context.Id})";

@@ -1,4 +1,3 @@
-using System.Data;
 using System.Data.Common;
 using Errand.Contract;
 using Npgsql;
@@ -24,6 +23,12 @@ public class PostgresContract(PostgresServer server) : SharedStoreContract
         return backend;
     }
 
+    protected override IBackend CreateBeside(IBackend backend)
+    {
+        var number = _connections.Keys.ToList().IndexOf(backend);
+        return new PostgresBackend(ConnectionString(number), new PostgresBackendOptions { Schema = ((PostgresBackend)backend).Schema });
+    }
+
     protected override async Task<DbConnection> ConnectAsync(IBackend backend)
     {
         var connection = new NpgsqlConnection($"{_connections[backend]};Search Path={((PostgresBackend)backend).Schema}");
@@ -32,21 +37,4 @@ public class PostgresContract(PostgresServer server) : SharedStoreContract
     }
 
     protected virtual string ConnectionString(int number) => server.ConnectionString(number);
-
-    [Theory]
-    [InlineData(IsolationLevel.RepeatableRead)]
-    [InlineData(IsolationLevel.Serializable)]
-    public async Task At_a_higher_isolation_level_the_queue_chooses_the_ids(IsolationLevel level)
-    {
-        var backend = Live();
-        await backend.InitializeAsync(Token);
-        var given = await backend.NewIdAsync(Token);
-        await using var connection = await ConnectAsync(backend);
-        await using var transaction = await connection.BeginTransactionAsync(level, Token);
-        await Assert.ThrowsAsync<InvalidOperationException>(
-            () => backend.EnqueueInAsync([Task1() with { Id = given }], transaction, Token).AsTask());
-        var id = Assert.Single(await backend.EnqueueInAsync([Task1()], transaction, Token)).Id;
-        await transaction.CommitAsync(Token);
-        Assert.Null(await backend.GetResultAsync(id, TimeSpan.Zero, Token));
-    }
 }

@@ -8,8 +8,9 @@ namespace Errand.PostgreSql.Tests;
 internal sealed class TcpProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly int _target;
     private byte[]? _cutAfter; // Set by the test, taken by the connection that sees it pass.
+    private volatile bool _isBlackHole; // Set by the test, read by every connection.
+    private volatile int _target; // The same.
 
     internal TcpProxy(int target)
     {
@@ -21,6 +22,23 @@ internal sealed class TcpProxy : IAsyncDisposable
     internal int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
     internal int Cuts { get; private set; }
+
+    /// <summary>The port that new connections are carried to.</summary>
+    internal int Target
+    {
+        get => _target;
+        set => _target = value;
+    }
+
+    /// <summary>
+    /// Whether bytes vanish in both directions, and nobody is told. A connection that has lost some is never whole again, not even
+    /// when the way is open again for others.
+    /// </summary>
+    internal bool IsBlackHole
+    {
+        get => _isBlackHole;
+        set => _isBlackHole = value;
+    }
 
     /// <summary>Lets the next message that holds this text through, and takes its answer and the connection away.</summary>
     internal void CutAnswerTo(string text) => Volatile.Write(ref _cutAfter, Encoding.UTF8.GetBytes(text));
@@ -49,6 +67,7 @@ internal sealed class TcpProxy : IAsyncDisposable
     private async Task CarryAsync(TcpClient client)
     {
         var isCut = false;
+        var isLost = false;
         using var server = new TcpClient();
         using (client)
         {
@@ -68,6 +87,11 @@ internal sealed class TcpProxy : IAsyncDisposable
             var buffer = new byte[1 << 20];
             while (await client.GetStream().ReadAsync(buffer) is > 0 and var count)
             {
+                if (isLost |= _isBlackHole)
+                {
+                    continue;
+                }
+
                 var mark = Volatile.Read(ref _cutAfter);
                 if (mark is not null && buffer.AsSpan(0, count).IndexOf(mark) >= 0)
                 {
@@ -84,6 +108,11 @@ internal sealed class TcpProxy : IAsyncDisposable
             var buffer = new byte[1 << 20];
             while (await server.GetStream().ReadAsync(buffer) is > 0 and var count)
             {
+                if (isLost |= _isBlackHole)
+                {
+                    continue;
+                }
+
                 if (isCut)
                 {
                     await Task.Delay(100); // What follows the first packet of the answer is its commit.

@@ -1,5 +1,4 @@
 using Errand.PrivatePostgres;
-using System.Collections.Concurrent;
 using Errand.TestKit;
 using Npgsql;
 
@@ -8,8 +7,7 @@ namespace Errand.PostgreSql.Tests;
 /// <summary>Servers that restart and connections that are ended: nothing that was acknowledged is lost, and nothing runs twice.</summary>
 public sealed class TroubleTests(PostgresServer server)
 {
-    [TaskName("count")]
-    public sealed record Count(int Number) : ITask<int>;
+    private const int ReserveFailed = 104; // A log id of the worker.
 
     [Theory]
     [InlineData("fast")]
@@ -27,6 +25,44 @@ public sealed class TroubleTests(PostgresServer server)
 
         await load.ReachesAsync(load.Acknowledged + 500);
         await load.EndsAsync();
+    }
+
+    [Fact]
+    public async Task A_server_that_stays_away_is_asked_for_and_complained_of_now_and_then()
+    {
+        await using var cluster = await PostgresCluster.StartAsync();
+        var log = new RecordingLogger<PostgresBackend>();
+        var workerLog = new RecordingLogger<TaskWorker>();
+        await using var backend = new PostgresBackend(
+            cluster.ConnectionString(), new PostgresBackendOptions { BusyTimeout = TimeSpan.FromMilliseconds(50) }, log);
+        await using var queue = new TaskQueue(backend);
+        await using var worker = new TaskWorker(
+            backend, new TaskHandlers().Add<Count, int>((count, _) => count.Number),
+            new TaskWorkerOptions { Heartbeat = TimeSpan.FromMilliseconds(500) }, workerLog);
+        await worker.StartAsync();
+
+        await cluster.StopServerAsync("fast");
+        await Eventually.TrueAsync(() => workerLog.Entries.Count(entry => entry.Id == ReserveFailed) >= 5, "the worker has tried again and again");
+
+        Assert.InRange(log.Entries.Count, 1, 10);
+        Assert.InRange(workerLog.Entries.Count, 5, 40);
+        await cluster.StartServerAsync();
+        Assert.Equal(7, await (await EnqueueAsync()).WaitAsync(Eventually.Bound));
+
+        async Task<TaskHandle<int>> EnqueueAsync()
+        {
+            while (true)
+            {
+                try
+                {
+                    return await queue.EnqueueAsync(new Count(7));
+                }
+                catch (BackendException e) when (e.IsTransient)
+                {
+                    // It starts up.
+                }
+            }
+        }
     }
 
     [Theory]
@@ -56,85 +92,5 @@ public sealed class TroubleTests(PostgresServer server)
                 server.ConnectionString(),
                 $"select count(*) from pg_stat_activity where application_name = '{application} listens'"))!,
             "the listener is replaced");
-    }
-
-    /// <summary>Callers that enqueue, and a worker that counts how often each task is run.</summary>
-    private sealed class Load : IAsyncDisposable
-    {
-        private readonly ConcurrentDictionary<int, int> _runs = new();
-        private readonly ConcurrentDictionary<long, int> _acknowledged = new();
-        private readonly CancellationTokenSource _ending = new();
-        private readonly TaskQueue _queue;
-        private readonly TaskWorker _worker;
-        private Task[] _callers = [];
-        private int _next;
-
-        private Load(IBackend backend)
-        {
-            _queue = new TaskQueue(backend);
-            _worker = new TaskWorker(
-                backend,
-                new TaskHandlers().Add<Count, int>((task, _) =>
-                {
-                    _runs.AddOrUpdate(task.Number, 1, (_, count) => count + 1);
-                    return task.Number;
-                }),
-                new TaskWorkerOptions { Heartbeat = TimeSpan.FromMilliseconds(200) });
-        }
-
-        internal int Acknowledged => _acknowledged.Count;
-
-        internal static async Task<Load> StartAsync(IBackend backend)
-        {
-            var load = new Load(backend);
-            await load._worker.StartAsync();
-            load._callers = [.. Enumerable.Range(0, 16).Select(_ => Task.Run(load.CallAsync))];
-            return load;
-        }
-
-        internal Task ReachesAsync(int count) =>
-            Eventually.TrueAsync(() => Acknowledged >= count, $"{count} tasks are acknowledged, after {Acknowledged}");
-
-        /// <summary>Every acknowledged task succeeds, and no task has run more than once.</summary>
-        internal async Task EndsAsync()
-        {
-            await _ending.CancelAsync();
-            await Task.WhenAll(_callers);
-            foreach (var (id, number) in _acknowledged)
-            {
-                var result = await _queue.GetResultAsync(id, Eventually.Bound);
-                Assert.Equal((TaskState.Succeeded, 1), (result!.State, result.Attempts));
-                Assert.Equal(number, result.GetValue<int>());
-            }
-
-            Assert.All(_runs, run => Assert.Equal(1, run.Value));
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await _ending.CancelAsync();
-            await Task.WhenAll(_callers);
-            await _worker.DisposeAsync();
-            await _queue.DisposeAsync();
-            _ending.Dispose();
-        }
-
-        private async Task CallAsync()
-        {
-            while (!_ending.IsCancellationRequested)
-            {
-                var number = Interlocked.Increment(ref _next);
-                try
-                {
-                    _acknowledged[(await _queue.EnqueueAsync(new Count(number))).Id] = number;
-                }
-                catch (BackendException e) when (e.IsTransient)
-                {
-                    // It was told; it may exist or not.
-                }
-
-                await Task.Delay(5);
-            }
-        }
     }
 }

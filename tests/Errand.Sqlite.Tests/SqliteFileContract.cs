@@ -15,6 +15,9 @@ public abstract class SqliteFileContract(Durability durability) : SharedStoreCon
             TimeProvider = clock, Retention = retention ?? Defaults.Retention, Durability = durability,
         });
 
+    protected override IBackend CreateBeside(IBackend backend) =>
+        new SqliteBackend(((SqliteBackend)backend).Path, new SqliteBackendOptions { Durability = durability });
+
     protected override async Task<DbConnection> ConnectAsync(IBackend backend)
     {
         var connection = new SqliteConnection($"Data Source={((SqliteBackend)backend).Path};Pooling=False");

@@ -21,6 +21,12 @@ internal abstract class Operation
     /// <summary>The largest task id that its caller gave; 0 when he gave none.</summary>
     internal virtual long LargestGivenId => 0;
 
+    /// <summary>The task whose row it locks, if it locks one.</summary>
+    internal virtual long? Task => null;
+
+    /// <summary>Whether it needs one of these tasks, which somebody else holds.</summary>
+    internal virtual bool Asks(IReadOnlySet<long> held) => Task is { } id && held.Contains(id);
+
     /// <summary>The names of queues and tasks that must have a number before it runs.</summary>
     internal virtual IEnumerable<string> Names => [];
 

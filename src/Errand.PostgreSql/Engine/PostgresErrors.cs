@@ -26,6 +26,14 @@ internal static class PostgresErrors
             SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected,
         };
 
+    /// <summary>Whether somebody else held a lock for longer than a turn waits.</summary>
+    internal static bool IsHeldUp(BackendException exception) =>
+        exception.InnerException is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable };
+
+    /// <summary>Whether nobody answered in time.</summary>
+    internal static bool IsTimeout(BackendException exception) =>
+        exception.InnerException is TimeoutException or { InnerException: TimeoutException };
+
     // https://www.postgresql.org/docs/current/errcodes-appendix.html
     internal static BackendException From(Exception exception, string store) => exception switch
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data;
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
@@ -11,12 +12,19 @@ internal sealed partial class PostgresStore
 {
     private const int OldestServer = 13;
 
+    /// <summary>In seconds: a server that lives, and is only slow, has this long to accept a connection, however short calls may wait.</summary>
+    private const int ShortestConnectTimeout = 3;
+
+    /// <summary>How long a turn waits for a lock, in milliseconds: others' turns hold one for less, and open transactions for longer.</summary>
+    internal const string LockTimeout = "250";
+
     private static readonly string[] Migrations = ["0001_tasks.sql"];
 
     private readonly NpgsqlConnectionStringBuilder _connection;
     private readonly string _application;
     private readonly string _schema;
     private readonly string _prefix;
+    private readonly int _connectTimeout; // In seconds.
     private readonly ConcurrentDictionary<string, string> _sql = new(ReferenceEqualityComparer.Instance as IEqualityComparer<string>);
 
     internal PostgresStore(string connectionString, PostgresBackendOptions options)
@@ -26,6 +34,7 @@ internal sealed partial class PostgresStore
         _schema = options.Schema;
         _prefix = $"\"{_schema}\".";
         CommandTimeout = (int)Math.Ceiling(options.CommandTimeout.TotalSeconds);
+        _connectTimeout = Math.Max(ShortestConnectTimeout, (int)Math.Ceiling(options.BusyTimeout.TotalSeconds));
         Name = string.Create(
             CultureInfo.InvariantCulture,
             $"PostgreSQL at {_connection.Host}:{_connection.Port}, database '{_connection.Database ?? _connection.Username}', schema '{_schema}'");
@@ -65,7 +74,7 @@ internal sealed partial class PostgresStore
         var connection = Create(purpose, prepared: 0);
         try
         {
-            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
             return connection;
         }
         catch (Exception e)
@@ -77,6 +86,21 @@ internal sealed partial class PostgresStore
             }
 
             throw;
+        }
+    }
+
+    /// <summary>Npgsql's own limit holds for each way that it tries, encrypted and not; this one for all of them.</summary>
+    private static async Task OpenInTimeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(connection.ConnectionTimeout));
+        try
+        {
+            await connection.OpenAsync(limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"No connection within {connection.ConnectionTimeout} seconds.", e);
         }
     }
 
@@ -110,13 +134,13 @@ internal sealed partial class PostgresStore
         var connection = Create("turns", prepared: 64);
         try
         {
-            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
             var isPooled = await IsPooledAsync(connection, cancellationToken).ConfigureAwait(false);
             if (isPooled)
             {
                 await connection.DisposeAsync().ConfigureAwait(false);
                 connection = Create("turns", prepared: 0);
-                await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+                await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
             }
             else
             {
@@ -124,6 +148,7 @@ internal sealed partial class PostgresStore
             }
 
             await MigrateAsync(connection, cancellationToken).ConfigureAwait(false);
+            await SetUpAsync(connection, isPooled, cancellationToken).ConfigureAwait(false);
             return (connection, isPooled);
         }
         catch (Exception e)
@@ -167,6 +192,7 @@ internal sealed partial class PostgresStore
             MaxAutoPrepare = prepared,
             AutoPrepareMinUsages = 2,
             CommandTimeout = CommandTimeout,
+            Timeout = _connection.Timeout == 0 ? _connectTimeout : Math.Min(_connection.Timeout, _connectTimeout),
             PersistSecurityInfo = false,
         };
         return new NpgsqlConnection(settings.ConnectionString);
@@ -179,6 +205,31 @@ internal sealed partial class PostgresStore
     // turn has an index, so that a scan is never wanted. What is only discouraged counts as dear enough to be compiled, which takes
     // longer than any of them. language=postgresql
     internal const string PlannerSql = "set enable_seqscan = off; set enable_mergejoin = off; set jit = off";
+
+    // Each statement of a turn must see what was committed before it, whatever the database's own default is. language=postgresql
+    private const string SessionSql =
+        $"set default_transaction_isolation = 'read committed'; set lock_timeout = {LockTimeout}";
+
+    // language=postgresql
+    private const string IsolationSql = "show default_transaction_isolation";
+
+    /// <summary>After the migration, which waits for others as long as it takes.</summary>
+    private async Task SetUpAsync(NpgsqlConnection connection, bool isPooled, CancellationToken cancellationToken)
+    {
+        if (!isPooled)
+        {
+            await ExecuteAsync(connection, SessionSql, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var level = (string)(await ExecuteAsync(connection, IsolationSql, cancellationToken).ConfigureAwait(false))!;
+        if (level != "read committed")
+        {
+            throw new BackendException(
+                $"{Name} is behind a pooler of transactions, and transactions are '{level}' there by default. Errand needs 'read committed': "
+                + "alter role ... set default_transaction_isolation = 'read committed'.");
+        }
+    }
 
     private static async Task<bool> IsPooledAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         (int)(await ExecuteAsync(connection, BackendPidSql, cancellationToken).ConfigureAwait(false))! != connection.ProcessID;
@@ -228,7 +279,8 @@ internal sealed partial class PostgresStore
             return;
         }
 
-        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        // Who has waited for the lock must see what was done meanwhile.
+        var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
         {
             await RunAsync(LockSql, "name", Channel).ConfigureAwait(false);

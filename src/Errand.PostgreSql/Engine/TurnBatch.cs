@@ -25,6 +25,16 @@ internal sealed class TurnBatch(NpgsqlConnection connection, PostgresStore store
         return this;
     }
 
+    /// <summary>Puts a statement before all that there are; where there are none, it is not needed.</summary>
+    internal void Precede(string sql, string name, string value)
+    {
+        if (!IsEmpty)
+        {
+            _batch.BatchCommands.Insert(0, new NpgsqlBatchCommand(sql) { Parameters = { new NpgsqlParameter<string>(name, value) } });
+            _readers.Insert(0, _ => { });
+        }
+    }
+
     /// <summary>Gives the newest statement a parameter.</summary>
     internal TurnBatch With<T>(string name, T value)
     {

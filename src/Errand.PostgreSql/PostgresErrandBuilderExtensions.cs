@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Errand;
 
 /// <summary>PostgreSQL in a host.</summary>
-public static class ErrandBuilderPostgresExtensions
+public static class PostgresErrandBuilderExtensions
 {
     private const string Section = "Postgres";
 
