@@ -19,6 +19,7 @@ public sealed partial class SqliteBackend
     private readonly List<ReserveOperation> _waiting = [];
     private readonly List<TaskLease> _undelivered = []; // Reserved by a commit whose outcome is unknown: not to be orphaned.
     private long _readyVersion; // Rises whenever tasks may have become ready; who has seen all of this version has seen all.
+    private bool _goesOn; // Of this turn: there may be more than was looked at.
     private int _turnOfQueue; // Among the queues of one pattern.
     private long _nextDue = long.MaxValue; // The due time of the first scheduled task; 0 when not known.
 
@@ -98,6 +99,7 @@ public sealed partial class SqliteBackend
 
     private void Fill()
     {
+        _goesOn = false;
         foreach (var waiting in _waiting)
         {
             if (waiting.SeenVersion == _readyVersion || !waiting.HasRoom)
@@ -114,6 +116,11 @@ public sealed partial class SqliteBackend
             {
                 waiting.SeenVersion = _readyVersion;
             }
+        }
+
+        if (_goesOn)
+        {
+            _readyVersion++;
         }
     }
 
@@ -173,6 +180,7 @@ public sealed partial class SqliteBackend
         {
             if (!ready.IsNull(8) && ready.Int64(8) <= _now)
             {
+                passed++;
                 (expired ??= []).Add(ready.Int64(0));
             }
             else if (waiting.Knows(ready.Int64(1)))
@@ -193,6 +201,7 @@ public sealed partial class SqliteBackend
         }
 
         expired?.ForEach(Expire);
+        _goesOn |= expired is not null; // What stands behind them may not have been seen.
 
         if (unknown is not null)
         {

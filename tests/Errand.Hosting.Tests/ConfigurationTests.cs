@@ -21,12 +21,12 @@ public sealed class ConfigurationTests : HostTest
     {
         var builder = NewBuilder(
             ("Errand:Sqlite:Path", Database), ("Errand:Sqlite:Durability", "relaxed"), ("Errand:Queue:MaxPayloadBytes", "20"),
-            ("Errand:Worker:Queues:0", "mail"), ("Errand:Worker:Queues:1", "default"), ("Errand:Worker:Concurrency", "3"));
+            ("Errand:Worker:Queues:0", "mail*=6"), ("Errand:Worker:Queues:1", "default"), ("Errand:Worker:Concurrency", "3"));
         builder.Services.AddErrand(errand => errand.UseSqlite().AddHandler<GreetHandler>());
         var host = await StartAsync(builder);
 
         Assert.Equal(Database, Assert.IsType<SqliteBackend>(host.Services.GetRequiredService<IBackend>()).Path);
-        Assert.Contains(Log.Entries, entry => entry.Id == 100 && entry.Text.Contains("3 handlers at once on mail, default", StringComparison.Ordinal));
+        Assert.Contains(Log.Entries, entry => entry.Id == 100 && entry.Text.Contains("3 handlers at once on mail*=6, default", StringComparison.Ordinal));
         await Assert.ThrowsAsync<ArgumentException>(() => Queue(host).EnqueueAsync(new Greet(new string('x', 20))));
         Assert.Equal("Hello, Ada", await RunAsync(host, new Greet("Ada"), new EnqueueOptions { Queue = "mail" }));
     }
@@ -100,6 +100,22 @@ public sealed class ConfigurationTests : HostTest
         Assert.False(System.IO.File.Exists(Database));
     }
 
+    [Fact]
+    public async Task A_queue_or_weight_that_cannot_be_is_told_with_what_is_allowed()
+    {
+        var refused = await RefusedAsync(errand => errand.UseSqlite(":memory:").AddHandler<GreetHandler>().ConfigureWorker(options =>
+            options with { Queues = ["a b", new("mail", 0), "mail", "*x*"] }));
+
+        Assert.Equal(
+            [
+                "Worker.Queues holds the character U+0020; allowed are 1 to 128 letters, digits and . _ - : /",
+                "Worker.The weight of queue 'mail' is 0; allowed is 1 to 1,000 (as in mail=6)",
+                "Worker.Queues holds the character U+002A; allowed are 1 to 128 letters, digits and . _ - : /",
+                "Worker.Queues names 'mail' 2 times; once is enough, its weight says how often it is served",
+            ],
+            refused.Problems);
+    }
+
     /// <summary>An option that is added later must be added to what is read.</summary>
     [Fact]
     public void Every_option_that_a_text_can_say_is_read_from_the_configuration()
@@ -111,7 +127,7 @@ public sealed class ConfigurationTests : HostTest
 
         static IEnumerable<string> Names(Type options) => options
             .GetProperties(BindingFlags.Instance | BindingFlags.Public).Select(property => property.Name)
-            .Where(name => name is not ("Json" or "TimeProvider"));
+            .Where(name => name is not ("Json" or "TimeProvider" or "OnFailure"));
 
         static IEnumerable<string> Read(Action<OptionValues> read)
         {

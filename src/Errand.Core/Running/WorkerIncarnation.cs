@@ -8,6 +8,9 @@ namespace Errand.Running;
 /// </summary>
 internal sealed class WorkerIncarnation : IDisposable
 {
+    /// <summary>How long a stop waits for a heartbeat that is under way: in a network that swallows all, one ends much later.</summary>
+    private static readonly TimeSpan LongestBeat = TimeSpan.FromSeconds(5);
+
     private readonly IBackend _backend;
     private readonly TaskWorkerOptions _options;
     private readonly ILogger _logger;
@@ -108,7 +111,7 @@ internal sealed class WorkerIncarnation : IDisposable
         _ended.Set();
         if (Thread.CurrentThread != _heartbeat)
         {
-            _heartbeat.Join();
+            _heartbeat.Join(LongestBeat);
         }
     }
 
