@@ -14,7 +14,7 @@ public sealed partial class ExamplesTests
 {
     private static readonly string Root = RepositoryRoot.Path;
 
-    private static readonly MetadataReference[] References =
+    internal static readonly MetadataReference[] References =
     [
         .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
             .Select(file => MetadataReference.CreateFromFile(file)),

@@ -1,0 +1,4 @@
+public static partial class Given
+{
+    public static IQueueInspector inspector => null!;
+}

@@ -1,0 +1,7 @@
+global using System.Net;
+
+public static partial class Given
+{
+    public static IQueueInspector inspector => null!;
+    public static long id => 0;
+}
