@@ -116,7 +116,7 @@ public sealed partial class PostgresBackend
         {
             AddUnique(batch, _uniqueRows, _inserted, _holders);
             _floorVersion++;
-            _nextDue = 0; // Due later, perhaps: it is looked at.
+            _afterCommit.Add(() => _nextDue = 0); // Due later, perhaps: it is looked at. Not before this turn's own look has answered.
             NoteReady();
         }
     }
