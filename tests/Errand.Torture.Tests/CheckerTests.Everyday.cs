@@ -2,7 +2,7 @@ using Errand.Torture;
 
 namespace Errand.Tests;
 
-/// <summary>Cancels, retries, replays, unique keys, expiry and pauses: histories that are right, and the same with one thing wrong.</summary>
+/// <summary>Cancels, retries, replays, unique keys, expiry and pauses: right histories, and the same with one thing wrong.</summary>
 public sealed partial class CheckerTests
 {
     private const string Worker = "worker1-1";
@@ -161,8 +161,11 @@ public sealed partial class CheckerTests
     [Theory]
     [InlineData(180, 0)]
     [InlineData(20, 1)]
-    public void A_cancel_that_was_answered_too_late_came_after_the_end(int milliseconds, int uncancelled) => Assert.Equal(
-        uncancelled, Checked([.. Life(Settlement.Success), .. CancelledAt(milliseconds, CancelOutcome.AlreadyFinished)], Ended(20, 1, 1)).Uncancelled);
+    public void A_cancel_that_was_answered_too_late_came_after_the_end(int milliseconds, int uncancelled)
+    {
+        List<Event> history = [.. Life(Settlement.Success), .. CancelledAt(milliseconds, CancelOutcome.AlreadyFinished)];
+        Assert.Equal(uncancelled, Checked(history, Ended(20, 1, 1)).Uncancelled);
+    }
 
     [Fact]
     public void An_acknowledged_task_that_a_cancel_does_not_find_is_uncancelled() => Assert.Equal(
