@@ -51,7 +51,7 @@ public sealed partial class PostgresBackend
         return (long)(hash % 2_048);
     }
 
-    // language=postgresql
+    // A task that is there already, of an id had before, has had its time. language=postgresql
     private const string HoldPeriodsSql = """
         with clock as materialized (
             select errand.now_ms(@now) as now
@@ -60,6 +60,8 @@ public sealed partial class PostgresBackend
         select   name, key, id, now + period
         from     clock, unnest(@names, @keys, @ids, @periods) as new (name, key, id, period)
         where    period is not null
+        and      not exists (select from errand.tasks t where t.id = new.id)
+        and      not exists (select from errand.finished f where f.id = new.id)
         order by name, key
         on conflict (name, key) do update
         set    id = excluded.id, until = excluded.until
@@ -140,6 +142,7 @@ public sealed partial class PostgresBackend
             }).With("now", TestNow),
             rows).With("keys", keys);
         batch
+            .Add(DeleteFinishedTasksSql, row => inserted.Remove(row.GetInt64(0))).With("ids", ids)
             .Add(DeleteTakenTasksSql, row => inserted.Remove(row.GetInt64(0))).With("ids", ids)
             .Add(ReleasePeriodsSql, _ => { }).With("ids", ids)
             .Add(SelectHoldersSql, row => holders[row.GetInt64(0)] = row.GetInt64(1))

@@ -78,6 +78,47 @@ public sealed class ConflictTests : IAsyncLifetime
         Assert.Equal(0L, await AskAsync("select count(*) from errand.tasks"));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("key")]
+    public async Task An_enqueue_that_waits_for_the_end_of_its_own_task_finds_it_finished(string? key)
+    {
+        var owner = await BeginAsync();
+        await using var stranger = new NpgsqlConnection(_direct);
+        await stranger.OpenAsync();
+        for (var round = 0; round < 5; round++) // One that comes a moment too late waits otherwise.
+        {
+            var task = Some with { Id = await _backend.NewIdAsync(), UniqueKey = key };
+            await _backend.EnqueueAsync([task]);
+            var lease = Assert.Single(await TakeAsync(owner)).Lease;
+            await using var transaction = await stranger.BeginTransactionAsync();
+            Assert.True(await _backend.CompleteInAsync(lease, default, transaction));
+
+            var again = _backend.EnqueueAsync([task]).AsTask();
+            await WaitsForAsync("transactionid");
+            await transaction.CommitAsync();
+
+            Assert.Equal(new EnqueuedTask(lease.Id, IsNew: false), Assert.Single(await again.WaitAsync(Eventually.Bound)));
+            Assert.Equal(0L, await AskAsync("select count(*) from errand.tasks"));
+        }
+    }
+
+    [Fact]
+    public async Task An_id_that_is_enqueued_again_when_its_key_is_free_does_not_take_the_key()
+    {
+        var owner = await BeginAsync();
+        var first = Some with { Id = await _backend.NewIdAsync(), UniqueKey = "key", UniqueFor = TimeSpan.FromMilliseconds(1) };
+        await _backend.EnqueueAsync([first]);
+        Assert.True(await _backend.MarkSuccessAsync(Assert.Single(await TakeAsync(owner)).Lease, default));
+        await Eventually.TrueAsync(
+            async () => true.Equals(await AskAsync("select bool_and(until <= errand.now_ms(null)) is not false from errand.unique_periods")),
+            "its time has passed");
+
+        var again = Assert.Single(await _backend.EnqueueAsync([first with { UniqueFor = TimeSpan.FromHours(1) }]));
+        Assert.Equal(new EnqueuedTask(first.Id!.Value, IsNew: false), again);
+        Assert.True(Assert.Single(await _backend.EnqueueAsync([Some with { UniqueKey = "key" }])).IsNew);
+    }
+
     [Fact]
     public async Task A_turn_and_a_stranger_who_lock_the_same_tasks_in_opposite_order_both_get_on()
     {

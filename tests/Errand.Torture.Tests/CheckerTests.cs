@@ -4,7 +4,7 @@ using Errand.Torture;
 namespace Errand.Tests;
 
 /// <summary>The checker on histories that are right, and on the same with one thing wrong.</summary>
-public sealed class CheckerTests
+public sealed partial class CheckerTests
 {
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(1);
 
@@ -23,8 +23,28 @@ public sealed class CheckerTests
 
     private static readonly Final Done = new(7, 20, 2, 2, 2);
 
-    private static Event At(int milliseconds, string process, EventKind kind, long epoch = 0, long value = 0, long id = 7) =>
-        new(process, milliseconds * Stopwatch.Frequency / 1_000, kind, id, epoch, value);
+    private static Event At(
+        int milliseconds, string process, EventKind kind, long epoch = 0, long value = 0, long id = 7, long other = 0, long until = 0,
+        string? queue = null, string? key = null) =>
+        new(process, milliseconds * Stopwatch.Frequency / 1_000, kind, id, epoch, value, other, until, queue, key);
+
+    /// <summary>What else a run must have seen: a cancel, a retry, a refusal and a pause, of other tasks.</summary>
+    private static List<Event> Everyday() =>
+    [
+        At(2, "producer1-1", EventKind.Enqueue, id: 1, key: "key"),
+        At(3, "producer1-1", EventKind.Enqueued, id: 1, value: 5),
+        At(4, "producer1-1", EventKind.Enqueue, id: 2, key: "key"),
+        At(5, "producer1-1", EventKind.Refused, id: 2, other: 1),
+        At(10, "worker2-2", EventKind.Started, id: 1, epoch: 1, other: 1, queue: "default"),
+        At(11, "worker2-2", EventKind.Settle, id: 1, epoch: 1, value: (long)Settlement.Retry),
+        At(12, "worker2-2", EventKind.Settled, id: 1, epoch: 1, value: (long)Settlement.Retry),
+        At(13, "operator1-1", EventKind.Cancel, id: 1),
+        At(14, "operator1-1", EventKind.CancelAnswered, id: 1, value: (long)CancelOutcome.Cancelled),
+        At(15, "operator1-1", EventKind.Pause, id: 0, queue: "default"),
+        At(16, "operator1-1", EventKind.Paused, id: 0, queue: "default"),
+    ];
+
+    private static readonly Final Cancelled = new(1, 22, 1, 1, null, Finished: 14, Starts: new Dictionary<long, long> { [1] = 10 });
 
     private static Checker Checked(List<Event> history, params Final[] finals)
     {
@@ -36,9 +56,10 @@ public sealed class CheckerTests
     [Fact]
     public void A_right_history_is_ok()
     {
-        var checker = Checked(Right(), Done);
+        var checker = Checked([.. Right(), .. Everyday()], Done, Cancelled);
         Assert.True(checker.IsOk && checker.HasSeen(kills: true), string.Join('\n', checker.Examples));
-        Assert.Equal((2, 1, 1, 1), (checker.Starts, checker.Reclaims, checker.Kills, checker.Fences));
+        Assert.Equal((3, 1, 1, 1), (checker.Starts, checker.Reclaims, checker.Kills, checker.Fences));
+        Assert.Equal((1, 1, 1, 1), (checker.Cancels, checker.Refusals, checker.Retries, checker.Pauses));
     }
 
     [Fact]
@@ -178,11 +199,17 @@ public sealed class CheckerTests
     public void More_attempts_than_allowed_are_overcharged() =>
         Assert.Equal(1, Checked(Right(), Done with { Attempt = 6 }).Overcharged);
 
-    [Fact]
-    public void A_history_without_a_fence_has_tested_nothing()
+    [Theory]
+    [InlineData(EventKind.Fenced)]
+    [InlineData(EventKind.Killed)]
+    [InlineData(EventKind.Refused)]
+    [InlineData(EventKind.CancelAnswered)]
+    [InlineData(EventKind.Settled)]
+    [InlineData(EventKind.Paused)]
+    public void A_history_that_lacks_one_of_what_is_to_be_survived_has_tested_nothing(EventKind kind)
     {
-        var history = Right();
-        history.RemoveAll(one => one.Kind == EventKind.Fenced);
-        Assert.False(Checked(history, Done).HasSeen(kills: true));
+        List<Event> history = [.. Right(), .. Everyday()];
+        history.RemoveAll(one => one.Kind == kind);
+        Assert.False(Checked(history, Done, Cancelled).HasSeen(kills: true));
     }
 }

@@ -26,7 +26,26 @@ public sealed record Mutant(string Name, params (string File, string Guard, stri
                 "        _dataVersion = version;\n        _readyVersion++;",
                 "        _dataVersion = version;\n        _readyVersion += _pollInterval <= ShortestPoll ? 1 : 0;"),
             ("SqliteBackend.Reserve.cs", "SeenVersion { get; set; } = -1;", "SeenVersion { get; set; } = backend._readyVersion;")),
+        new(
+            "unique keys ignored",
+            ("Migrations/0001_tasks.sql", "create unique index tasks_unique on", "create index tasks_unique on"),
+            ("SqliteBackend.Enqueue.cs", "if (tasks[i].UniqueKey is { } key", "if (tasks[i].UniqueKey is { Length: 0 } key"))
+        {
+            Seconds = 10,
+        },
+        new("cancelled tasks tried again", (
+            "SqliteBackend.Settle.cs",
+            "        set    state = @state, owner = @nobody, due = @due\n"
+            + "        where  id = @id and owner = @owner and epoch = @epoch and state = 12 and cancelled is null",
+            "        set    state = @state, owner = @nobody, due = @due\n"
+            + "        where  id = @id and owner = @owner and epoch = @epoch and state = 12"))
+        {
+            Seconds = 10,
+        },
     ];
+
+    /// <summary>How long it takes to be caught, nearly always.</summary>
+    public int Seconds { get; private init; } = 20;
 
     /// <summary>Copies what the torture program is built from, and switches the guard off in the copy.</summary>
     public void WriteTo(string folder)

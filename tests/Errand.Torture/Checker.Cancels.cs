@@ -21,7 +21,8 @@ internal sealed partial class Checker
                 CancelOutcome.Cancelled => final is { State: 22 } && !WasStartedAfter(answer, final),
                 CancelOutcome.Requested when wasReplayed => true, // It had failed for good, and began anew.
                 CancelOutcome.Requested => final is not null && EndsWhatRan(answer, events, final) && !WasStartedAfter(answer, final),
-                CancelOutcome.AlreadyFinished => wasReplayed || final is null || final.Finished <= Wall(answer.Ticks) + Milliseconds(Tolerance),
+                CancelOutcome.AlreadyFinished =>
+                    wasReplayed || final is null || final.Finished <= Wall(answer.Ticks) + Milliseconds(Tolerance),
                 _ => !events.Exists(one => one.Kind == EventKind.Enqueued && one.Ticks < asked.Ticks),
             };
             Cancels += answer.Value is (long)CancelOutcome.Cancelled or (long)CancelOutcome.Requested ? 1 : 0;

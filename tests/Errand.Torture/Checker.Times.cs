@@ -54,10 +54,11 @@ internal sealed partial class Checker
 
             foreach (var start in events.Where(one => one.Kind == EventKind.Started && starts.ContainsKey(one.Epoch)))
             {
-                if (pauses.Find(pause => pause.Queue == start.Queue && start.Ticks < pause.Until && starts[start.Epoch] > pause.From) is { } pause)
+                var started = starts[start.Epoch];
+                if (pauses.Find(one => one.Queue == start.Queue && start.Ticks < one.Until && started > one.From) is { } pause)
                 {
                     WhilePaused++;
-                    Say($"paused: task {id} epoch {start.Epoch} was started {starts[start.Epoch] - pause.From} ms after {pause.Queue} was "
+                    Say($"paused: task {id} epoch {start.Epoch} was started {started - pause.From} ms after {pause.Queue} was "
                         + "paused for certain");
                 }
             }

@@ -23,7 +23,7 @@ internal sealed record Event(
     internal TimeSpan Since(Event earlier) => Stopwatch.GetElapsedTime(earlier.Ticks, Ticks);
 }
 
-internal enum EventKind
+public enum EventKind
 {
     /// <summary>
     /// An enqueue is about to be tried. Value: the rows that the task writes when it succeeds. Other: milliseconds for which its key
@@ -84,7 +84,7 @@ internal enum EventKind
 }
 
 /// <summary>How an attempt is settled.</summary>
-internal enum Settlement
+public enum Settlement
 {
     /// <summary>With a failure, of which is not told what follows.</summary>
     Unknown,

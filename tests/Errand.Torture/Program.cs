@@ -36,6 +36,11 @@ foreach (var line in problems.Concat(checker.Examples))
     Console.WriteLine(line);
 }
 
+if (checker.IsOk && problems.Count == 0 && !isOk)
+{
+    Console.WriteLine("Nothing is wrong, but the run has not seen all that is to be survived. It has tested nothing.");
+}
+
 if (!isOk)
 {
     Console.WriteLine($"History and database are in {folder}. To repeat:\n{options.Command}");
