@@ -66,8 +66,7 @@ public interface IBackend : IAsyncDisposable
 
     /// <summary>
     /// Cancels a task. One that waits ends at once; one that runs is marked, and the worker that runs it is told within a second
-    /// (<see cref="WorkerRegistration.CancelRequested"/>): from then on it ends as cancelled, at the latest where another attempt
-    /// would follow; one that succeeds, or fails for good before its worker has heard of it, ends as that.
+    /// (<see cref="WorkerRegistration.CancelRequested"/>): from then on every outcome but success, and a failure for good, ends it as cancelled.
     /// </summary>
     /// <param name="id">The task's id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

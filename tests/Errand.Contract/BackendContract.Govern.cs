@@ -266,6 +266,22 @@ public abstract partial class BackendContract
         Assert.Equal(ids.Length, (await ListAllAsync(backend, new TaskFilter { States = [TaskState.Failed] }, 1_000)).Count);
     }
 
+    [Fact]
+    public async Task A_retry_by_filter_that_is_cancelled_before_it_begins_retries_none()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        var ids = await AddFailedAsync(backend, owner, "x", Task1(), Task1());
+        using var cancellation = new CancellationTokenSource();
+        await cancellation.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => InspectorOf(backend).RetryAsync(new TaskFilter(), cancellation.Token).AsTask());
+
+        Assert.All(await ListAllAsync(backend), task => Assert.Equal(TaskState.Failed, task.State));
+        Assert.Equal(ids.Length, await InspectorOf(backend).RetryAsync(new TaskFilter(), Token));
+    }
+
     [Theory]
     [InlineData(TaskState.Pending)]
     [InlineData(TaskState.Succeeded)]

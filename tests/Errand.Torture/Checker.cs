@@ -3,10 +3,20 @@ using System.Diagnostics;
 namespace Errand.Torture;
 
 /// <summary>A task as the drained database has it.</summary>
-internal sealed record Final(long Id, int State, long Epoch, int Attempt, long? Result, int Effects = 0);
+/// <param name="Id">Its id.</param>
+/// <param name="State">How it ended.</param>
+/// <param name="Epoch">Its last start.</param>
+/// <param name="Attempt">The attempts that it was charged.</param>
+/// <param name="Result">Its result.</param>
+/// <param name="Effects">Rows that it wrote.</param>
+/// <param name="Finished">When it ended, ms UTC by the store's clock.</param>
+/// <param name="Starts">When it was started, by epoch and the store's clock, as far as the store keeps that.</param>
+internal sealed record Final(
+    long Id, int State, long Epoch, int Attempt, long? Result, int Effects = 0, long Finished = 0,
+    IReadOnlyDictionary<long, long>? Starts = null);
 
 /// <summary>What is wrong with a history, each a count and its first examples. Pure: it is given everything.</summary>
-internal sealed class Checker
+internal sealed partial class Checker
 {
     /// <summary>What clocks and the notes of events may be apart.</summary>
     private static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(50);
@@ -43,10 +53,12 @@ internal sealed class Checker
     internal IReadOnlyList<string> Examples => _examples;
 
     internal bool IsOk =>
-        Lost + Invented + Overlapping + StaleWrites + EffectsNotOnce + Untruthful + Early + Overcharged == 0;
+        Lost + Invented + Overlapping + StaleWrites + EffectsNotOnce + Untruthful + Early + Overcharged + Miscounted + WrongEnds
+        + Uncancelled + Twins + Unexpired + WhilePaused == 0;
 
-    /// <summary>A run in which nothing went wrong on the way has tested nothing.</summary>
-    internal bool HasSeen(bool kills) => Fences > 0 && Reclaims > 0 && (Kills > 0 || !kills);
+    /// <summary>A run in which nothing went wrong on the way, or nobody asked for anything, has tested nothing.</summary>
+    internal bool HasSeen(bool kills) =>
+        Fences > 0 && Reclaims > 0 && (Kills > 0 || !kills) && Cancels > 0 && Refusals > 0 && Retries > 0 && Pauses > 0;
 
     internal void Check(IReadOnlyList<Event> history, IReadOnlyCollection<Final> finals, TimeSpan lease)
     {
@@ -56,6 +68,10 @@ internal sealed class Checker
         var beats = history.GroupBy(one => one.Process).ToDictionary(group => group.Key, BeatsOf);
         Kills = kills.Sum(group => group.Count());
         Tasks = byTask.Count;
+        _wallAtZero = history.Where(one => one.Kind == EventKind.Clock)
+            .Select(clock => clock.Value - (clock.Ticks / TicksPerMillisecond)).DefaultIfEmpty().Max(); // Read just before it was noted.
+        Retries = history.Count(one => one is { Kind: EventKind.Settled, Value: (long)Settlement.Retry });
+        Snoozes = history.Count(one => one is { Kind: EventKind.Settled, Value: (long)Settlement.Snoozed });
         foreach (var (id, events) in byTask)
         {
             var limit = events.FirstOrDefault(one => one.Kind == EventKind.Enqueued)?.Value;
@@ -66,15 +82,29 @@ internal sealed class Checker
             }
 
             // By epoch: a handler whose process was stopped after its reserve may start later than that of the next epoch.
-            CheckStarts(id, [.. events.Where(one => one.Kind == EventKind.Started).OrderBy(one => one.Epoch)], events, kills, beats, lease);
-            CheckSettlements(id, events, final.GetValueOrDefault(id));
-            if (limit is not null && final.TryGetValue(id, out var end) && end.Attempt > limit)
+            var starts = events.Where(one => one.Kind == EventKind.Started).OrderBy(one => one.Epoch).ToList();
+            var end = final.GetValueOrDefault(id);
+            var replays = ReplaysOf(events);
+            CheckStarts(id, starts, events, kills, beats, lease);
+            Replays += replays.Count;
+            CheckAttempts(id, starts, events, limit);
+            CheckSettlements(id, events, end);
+            CheckCancels(id, events, end, replays);
+            if (end is not null)
+            {
+                CheckEnd(id, events, end, limit, replays);
+                CheckExpiry(id, events, end, replays);
+            }
+
+            if (limit is not null && end?.Attempt > limit)
             {
                 Overcharged++;
                 Say($"attempts: task {id} had {end.Attempt} of {limit}");
             }
         }
 
+        CheckKeys(byTask, final);
+        CheckPauses(history, byTask, final);
         var enqueued = history.Where(one => one.Kind == EventKind.Enqueue).Select(one => one.Id).ToHashSet();
         foreach (var id in final.Keys.Concat(byTask.Keys).Distinct().Where(id => !enqueued.Contains(id)))
         {
@@ -156,7 +186,8 @@ internal sealed class Checker
         Fences += events.Count(one => one.Kind == EventKind.Fenced);
         foreach (var settled in events.Where(one => one.Kind == EventKind.Settled))
         {
-            var tried = events.Last(one => one.Kind == EventKind.Settle && one.Epoch == settled.Epoch && one.Ticks <= settled.Ticks);
+            // One whose outcome was unknown is tried again, and told that the first was done; another may have started since.
+            var tried = events.First(one => one.Kind == EventKind.Settle && one.Epoch == settled.Epoch);
             if (events.Any(one => one.Kind == EventKind.Started && one.Epoch > settled.Epoch && one.Ticks < tried.Ticks))
             {
                 StaleWrites++;
@@ -164,7 +195,7 @@ internal sealed class Checker
             }
         }
 
-        var told = events.Where(one => one.Kind == EventKind.Settled && one.Value == 1).ToList();
+        var told = events.Where(one => one is { Kind: EventKind.Settled, Value: (long)Settlement.Success }).ToList();
         var effects = final is { State: 20 } && events.Any(one => one.Kind == EventKind.Enqueue && one.Value == 1) ? 1 : 0;
         if (told.Count > 1 || (final is { State: 20 } && final.Result != final.Epoch) || (final?.Effects ?? effects) != effects)
         {
@@ -178,6 +209,12 @@ internal sealed class Checker
             Say($"untruthful: task {id} was told that it succeeded in epoch {told[^1].Epoch}; the database has {final}");
         }
     }
+
+    private static readonly long TicksPerMillisecond = Stopwatch.Frequency / 1_000;
+    private long _wallAtZero; // What the clock on the wall said when the monotonic one began.
+
+    /// <summary>When, by the clock on the wall, ms UTC.</summary>
+    private long Wall(long ticks) => _wallAtZero + (ticks / TicksPerMillisecond);
 
     private void Say(string example)
     {

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Errand.Torture;
 
@@ -11,27 +11,39 @@ namespace Errand.Torture;
 /// <param name="Kind">What.</param>
 /// <param name="Id">Which task; 0 for none.</param>
 /// <param name="Epoch">Which start of it; 0 for none.</param>
-/// <param name="Value">More, by kind.</param>
-internal sealed record Event(string Process, long Ticks, EventKind Kind, long Id = 0, long Epoch = 0, long Value = 0)
+/// <param name="Value">More, by kind, as the next.</param>
+/// <param name="Other">Still more.</param>
+/// <param name="Until">When a task expires, ms UTC; 0 for never.</param>
+/// <param name="Queue">Which queue; null for none.</param>
+/// <param name="Key">The unique key of a task; null for none.</param>
+internal sealed record Event(
+    string Process, long Ticks, EventKind Kind, long Id = 0, long Epoch = 0, long Value = 0, long Other = 0, long Until = 0,
+    string? Queue = null, string? Key = null)
 {
     internal TimeSpan Since(Event earlier) => Stopwatch.GetElapsedTime(earlier.Ticks, Ticks);
 }
 
 internal enum EventKind
 {
-    /// <summary>An enqueue is about to be tried. Value: the rows that the task writes when it succeeds.</summary>
+    /// <summary>
+    /// An enqueue is about to be tried. Value: the rows that the task writes when it succeeds. Other: milliseconds for which its key
+    /// stays taken.
+    /// </summary>
     Enqueue,
 
     /// <summary>It was acknowledged. Value: the most attempts that the task may have.</summary>
     Enqueued,
 
-    /// <summary>A handler started. Value: milliseconds by which it was early; at most zero is right.</summary>
+    /// <summary>It was answered that another task has the key. Other: which.</summary>
+    Refused,
+
+    /// <summary>A handler started. Value: milliseconds by which it was early; at most zero is right. Other: the attempt.</summary>
     Started,
 
-    /// <summary>A settlement is about to be tried.</summary>
+    /// <summary>A settlement is about to be tried. Value: a <see cref="Settlement"/>.</summary>
     Settle,
 
-    /// <summary>It was acknowledged. Value: 1 when it succeeded with a result, else 0.</summary>
+    /// <summary>It was acknowledged. Value: as before.</summary>
     Settled,
 
     /// <summary>It was refused: the lease was lost.</summary>
@@ -42,6 +54,52 @@ internal enum EventKind
 
     /// <summary>A worker began or said that it lives, and was believed. Value: how many milliseconds ago it tried to.</summary>
     Beat,
+
+    /// <summary>Somebody is about to ask for a task to be cancelled.</summary>
+    Cancel,
+
+    /// <summary>The answer. Value: a <see cref="CancelOutcome"/>, or -1 when there was no such task.</summary>
+    CancelAnswered,
+
+    /// <summary>Somebody is about to ask for a task to run again.</summary>
+    Replay,
+
+    /// <summary>The answer. Value: 1 for yes.</summary>
+    Replayed,
+
+    /// <summary>A queue is about to be paused.</summary>
+    Pause,
+
+    /// <summary>It is.</summary>
+    Paused,
+
+    /// <summary>A queue is about to be resumed.</summary>
+    Resume,
+
+    /// <summary>It is.</summary>
+    Resumed,
+
+    /// <summary>What the clock on the wall says at this moment. Value: ms UTC.</summary>
+    Clock,
+}
+
+/// <summary>How an attempt is settled.</summary>
+internal enum Settlement
+{
+    /// <summary>With a failure, of which is not told what follows.</summary>
+    Unknown,
+
+    Success,
+
+    /// <summary>With a failure that another attempt follows.</summary>
+    Retry,
+
+    /// <summary>With a failure for good.</summary>
+    Failure,
+
+    Cancelled,
+    Snoozed,
+    Released,
 }
 
 /// <summary>
@@ -50,14 +108,16 @@ internal enum EventKind
 /// </summary>
 internal sealed class History : IDisposable
 {
+    private static readonly JsonSerializerOptions WithoutDefaults =
+        new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault };
+
     private readonly FileStream _file;
     private readonly Lock _lock;
     private readonly string _process;
 
     internal History(string folder, string process)
-        : this(new FileStream(Path.Combine(folder, $"{process}.jsonl"), FileMode.Append, FileAccess.Write, FileShare.ReadWrite, 0), new(), process)
-    {
-    }
+        : this(new FileStream(Path.Combine(folder, $"{process}.jsonl"), FileMode.Append, FileAccess.Write, FileShare.ReadWrite, 0), new(), process) =>
+        Note(EventKind.Clock, value: DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
 
     private History(FileStream file, Lock @lock, string process)
     {
@@ -69,14 +129,15 @@ internal sealed class History : IDisposable
     /// <summary>The same file, for one of several that play in one process.</summary>
     internal History As(string process) => new(_file, _lock, process);
 
-    internal void Note(EventKind kind, long id = 0, long epoch = 0, long value = 0) => Note(_process, kind, id, epoch, value);
-
-    internal void Note(string who, EventKind kind, long id = 0, long epoch = 0, long value = 0)
+    internal void Note(
+        EventKind kind, long id = 0, long epoch = 0, long value = 0, long other = 0, long until = 0, string? queue = null,
+        string? key = null)
     {
-        var json = JsonSerializer.Serialize(new Event(who, Stopwatch.GetTimestamp(), kind, id, epoch, value));
+        var noted = new Event(_process, Stopwatch.GetTimestamp(), kind, id, epoch, value, other, until, queue, key);
+        var json = JsonSerializer.SerializeToUtf8Bytes(noted, WithoutDefaults);
         lock (_lock)
         {
-            _file.Write(Encoding.UTF8.GetBytes(json + "\n"));
+            _file.Write([.. json, (byte)'\n']);
         }
     }
 

@@ -1,12 +1,12 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Errand.Sqlite;
 
 namespace Errand.Torture;
 
 /// <summary>
-/// Two producers and three workers in this process on <c>:memory:</c>. Nobody can be killed; the nemesis ends workers in the
+/// Two producers, three workers and an operator in this process on <c>:memory:</c>. Nobody can be killed; the nemesis ends workers in the
 /// middle of their work, whose tasks then start elsewhere when the lease has run out, and holds settlements up until they are late.
 /// </summary>
 internal sealed class MemoryStage : IStage
@@ -14,7 +14,6 @@ internal sealed class MemoryStage : IStage
     private readonly TortureOptions _options;
     private readonly SqliteBackend _backend = new(":memory:");
     private readonly History _history;
-    private readonly ConcurrentBag<long> _ids = []; // Every id that was tried; written by the producers.
     private readonly List<string> _problems = [];
 
     internal MemoryStage(string folder, TortureOptions options)
@@ -33,7 +32,7 @@ internal sealed class MemoryStage : IStage
         for (var i = 1; i <= 2; i++)
         {
             var (name, own) = (History.Name("producer", i), new Random(random.Next()));
-            players.Add(Task.Run(() => Roles.ProduceAsync(_backend, _history.As(name), own, stop.Token, withEffects: false, _ids.Add)));
+            players.Add(Task.Run(() => new Producer(_backend, _history.As(name), own, withEffects: false).RunAsync(stop.Token)));
         }
 
         for (var i = 1; i <= 3; i++)
@@ -42,9 +41,12 @@ internal sealed class MemoryStage : IStage
             players.Add(Task.Run(() => ReviveAsync(number, own, stop.Token)));
         }
 
+        var operated = new Operator(_backend, _history.As("operator"), new Random(random.Next()));
+        players.Add(Task.Run(() => operated.RunAsync(stop.Token)));
         await Task.Delay(TimeSpan.FromSeconds(_options.Seconds));
         await stop.CancelAsync();
         await Task.WhenAll(players);
+        await operated.ResumeAllAsync();
         await DrainAsync();
     }
 
@@ -73,7 +75,7 @@ internal sealed class MemoryStage : IStage
         using var stop = new CancellationTokenSource();
         var worker = Roles.WorkAsync(_backend, _history.As("healer"), stop.Token, Roles.HealerSlots);
         var waited = Stopwatch.GetTimestamp();
-        foreach (var id in _ids)
+        foreach (var id in await TasksAsync())
         {
             var left = TimeSpan.FromMinutes(2) - Stopwatch.GetElapsedTime(waited);
             if (await _backend.GetResultAsync(id, left > TimeSpan.Zero ? left : TimeSpan.Zero) is null)
@@ -93,17 +95,40 @@ internal sealed class MemoryStage : IStage
     public async Task<IReadOnlyCollection<Final>> ReadFinalsAsync()
     {
         List<Final> finals = [];
-        foreach (var id in _ids)
+        foreach (var id in await TasksAsync())
         {
-            if (await _backend.GetResultAsync(id, TimeSpan.Zero) is { } result)
+            if (await _backend.FindAsync(id) is { FinishedAt: { } finished } task)
             {
-                // The handler's result is its epoch.
-                var epoch = result.State == TaskState.Succeeded ? result.GetValue<long>() : 0;
-                finals.Add(new Final(id, (int)result.State, epoch, result.Attempts, epoch));
+                var starts = task.History.ToDictionary(one => one.Epoch, one => one.StartedAt.ToUnixTimeMilliseconds());
+                if (task.StartedAt is { } started)
+                {
+                    starts[task.Epoch] = started.ToUnixTimeMilliseconds();
+                }
+
+                long? result = task.Result.IsEmpty ? null : JsonSerializer.Deserialize<long>(task.Result.Span);
+                finals.Add(new Final(
+                    id, (int)task.State, task.Epoch, task.Attempt, result, 0, finished.ToUnixTimeMilliseconds(), starts));
             }
         }
 
         return finals;
+    }
+
+    /// <summary>Every task there is, newest first; of those that were tried some were never made.</summary>
+    private async Task<List<long>> TasksAsync()
+    {
+        List<long> ids = [];
+        for (long? before = null; ;)
+        {
+            var page = await _backend.ListAsync(limit: TaskPage.MaxTasks, before: before);
+            ids.AddRange(page.Tasks.Select(task => task.Id));
+            if (page.Next is null)
+            {
+                return ids;
+            }
+
+            before = page.Next;
+        }
     }
 
     public Task<IReadOnlyList<string>> FindProblemsAsync() => Task.FromResult<IReadOnlyList<string>>(_problems);

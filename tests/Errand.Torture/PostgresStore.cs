@@ -13,7 +13,8 @@ internal sealed class PostgresStore(string connectionString, PostgresCluster? cl
         """
         select id, state::int, epoch::bigint, attempt::int, convert_from(result, 'utf8')::bigint,
                (select count(*)::int from effects where task = id and effects.epoch = finished.epoch),
-               (select count(*)::int from effects where task = id and effects.epoch <> finished.epoch)
+               (select count(*)::int from effects where task = id and effects.epoch <> finished.epoch),
+               started, finished, (select string_agg(a.epoch || ':' || a.started, ',') from attempts a where a.task = finished.id)
         from   finished
         """;
 

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Errand.Torture;
 
-/// <summary>Two producers, three workers and a vandal, each a process of its own, on one store.</summary>
+/// <summary>Two producers, three workers, an operator and a vandal, each a process of its own, on one store.</summary>
 internal sealed class ProcessStage(string folder, Store store, TortureOptions options) : IStage
 {
     /// <summary>How soon some task must be done when nobody is harmed any more. Polling alone finds one within a second.</summary>
@@ -31,7 +31,10 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
             await store.ScalarAsync("create table effects (task bigint, epoch bigint)");
         }
 
-        (string, int)[] all = [("producer", 1), ("producer", 2), ("worker", 1), ("worker", 2), ("worker", 3), ("vandal", 1)];
+        (string, int)[] all =
+        [
+            ("producer", 1), ("producer", 2), ("worker", 1), ("worker", 2), ("worker", 3), ("operator", 1), ("vandal", 1),
+        ];
         foreach (var (role, number) in all)
         {
             Start(role, number, ChooseCrash(role));
@@ -102,7 +105,7 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
         var process = _processes[victim];
         if (!process.HasExited)
         {
-            _history.Note(NameOf(victim), EventKind.Killed);
+            _history.As(NameOf(victim)).Note(EventKind.Killed);
             process.Kill();
             await process.WaitForExitAsync();
         }
@@ -173,6 +176,11 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
     /// </summary>
     private async Task HealAsync()
     {
+        await using (var backend = store.Open())
+        {
+            await new Operator(backend, _history, _random).ResumeAllAsync(); // The last one may have been killed over a paused queue.
+        }
+
         Start("healer", 1, crash: null);
         await AreDoneAsync("not drained: no progress although nobody was harmed");
         for (var i = 0; i < 3 && _problems.Count == 0; i++)
@@ -224,10 +232,28 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
         {
             finals.Add(new Final(
                 rows.GetInt64(0), rows.GetInt32(1), rows.GetInt64(2), rows.GetInt32(3), rows.IsDBNull(4) ? null : rows.GetInt64(4),
-                rows.GetInt32(5) + (1_000 * rows.GetInt32(6))));
+                rows.GetInt32(5) + (1_000 * rows.GetInt32(6)), rows.GetInt64(8),
+                StartsOf(rows.GetInt64(2), rows.GetInt64(7), rows.IsDBNull(9) ? "" : rows.GetString(9))));
         }
 
         return finals;
+    }
+
+    private static Dictionary<long, long> StartsOf(long epoch, long started, string earlier)
+    {
+        Dictionary<long, long> starts = [];
+        foreach (var one in earlier.Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var parts = one.Split(':');
+            starts[long.Parse(parts[0], CultureInfo.InvariantCulture)] = long.Parse(parts[1], CultureInfo.InvariantCulture);
+        }
+
+        if (epoch > 0)
+        {
+            starts[epoch] = started;
+        }
+
+        return starts;
     }
 
     public async Task<IReadOnlyList<string>> FindProblemsAsync()

@@ -1,7 +1,7 @@
 using Errand.PrivatePostgres;
 using Errand.Torture;
 
-if (args.FirstOrDefault() is "producer" or "worker" or "healer" or "vandal")
+if (args.FirstOrDefault() is "producer" or "operator" or "worker" or "healer" or "vandal")
 {
     await Roles.RunAsync(args);
     return 0;
@@ -43,11 +43,14 @@ if (!isOk)
 
 Console.WriteLine(
     $"tasks={checker.Tasks} second_starts={checker.Reclaims} untruthful={checker.Untruthful} overcharged={checker.Overcharged} "
-    + $"problems={problems.Count}");
+    + $"miscounted={checker.Miscounted} wrong_ends={checker.WrongEnds} uncancelled={checker.Uncancelled} twins={checker.Twins} "
+    + $"unexpired={checker.Unexpired} while_paused={checker.WhilePaused} problems={problems.Count}");
 Console.WriteLine(
     $"verdict={(isOk ? "ok" : "broken")} lost={checker.Lost} invented={checker.Invented} overlapping={checker.Overlapping} "
     + $"stale_writes={checker.StaleWrites} effects_not_once={checker.EffectsNotOnce} early={checker.Early} "
-    + $"starts={checker.Starts} kills={checker.Kills} fences_seen={checker.Fences} seed={options.Seed}");
+    + $"starts={checker.Starts} kills={checker.Kills} fences_seen={checker.Fences} seed={options.Seed} "
+    + $"cancels={checker.Cancels} uniques={checker.Refusals} retries={checker.Retries} snoozes={checker.Snoozes} "
+    + $"replays={checker.Replays} expired={checker.Expiries} pauses={checker.Pauses}");
 if (isOk)
 {
     Directory.Delete(folder, recursive: true);

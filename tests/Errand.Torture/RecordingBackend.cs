@@ -71,7 +71,7 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
 
     public ValueTask<bool> MarkSuccessAsync(
         TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
-        SettleAsync(lease, 1, () => inner.MarkSuccessAsync(lease, result, cancellationToken));
+        SettleAsync(lease, Settlement.Success, () => inner.MarkSuccessAsync(lease, result, cancellationToken));
 
     public ValueTask<bool> CompleteInAsync(
         TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction, CancellationToken cancellationToken = default) =>
@@ -81,16 +81,18 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
         inner.HoldsAsync(lease, cancellationToken);
 
     public ValueTask<bool> MarkFailureAsync(TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default) =>
-        SettleAsync(lease, 0, () => inner.MarkFailureAsync(lease, failure, cancellationToken));
+        SettleAsync(
+            lease, failure.RetryAfter is null ? Settlement.Failure : Settlement.Retry,
+            () => inner.MarkFailureAsync(lease, failure, cancellationToken));
 
     public ValueTask<bool> MarkCancelledAsync(TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
-        SettleAsync(lease, 0, () => inner.MarkCancelledAsync(lease, reason, cancellationToken));
+        SettleAsync(lease, Settlement.Cancelled, () => inner.MarkCancelledAsync(lease, reason, cancellationToken));
 
     public ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
-        SettleAsync(lease, 0, () => inner.SnoozeAsync(lease, delay, cancellationToken));
+        SettleAsync(lease, Settlement.Snoozed, () => inner.SnoozeAsync(lease, delay, cancellationToken));
 
     public ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
-        SettleAsync(lease, 0, () => inner.ReleaseAsync(lease, cancellationToken));
+        SettleAsync(lease, Settlement.Released, () => inner.ReleaseAsync(lease, cancellationToken));
 
     public ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
         inner.EndWorkerAsync(owner, release, cancellationToken);
@@ -100,9 +102,9 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 
-    private async ValueTask<bool> SettleAsync(TaskLease lease, long value, Func<ValueTask<bool>> settle)
+    private async ValueTask<bool> SettleAsync(TaskLease lease, Settlement how, Func<ValueTask<bool>> settle)
     {
-        history.Note(EventKind.Settle, lease.Id, lease.Epoch, value);
+        history.Note(EventKind.Settle, lease.Id, lease.Epoch, (long)how);
         crash?.At(CrashPoint.BeforeSettle);
         if (stall?.Invoke() is { Ticks: > 0 } time)
         {
@@ -111,7 +113,7 @@ internal sealed class RecordingBackend(IBackend inner, History history, Crash? c
 
         var isSettled = await settle();
         crash?.At(CrashPoint.AfterSettle);
-        history.Note(isSettled ? EventKind.Settled : EventKind.Fenced, lease.Id, lease.Epoch, value);
+        history.Note(isSettled ? EventKind.Settled : EventKind.Fenced, lease.Id, lease.Epoch, (long)how);
         return isSettled;
     }
 

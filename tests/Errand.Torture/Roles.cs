@@ -5,8 +5,24 @@ using System.Runtime.InteropServices;
 namespace Errand.Torture;
 
 /// <summary>A task of the torture: how long it takes, and how it ends.</summary>
+/// <param name="Milliseconds">How long each start takes.</param>
+/// <param name="Failures">How many attempts fail, from the first on.</param>
+/// <param name="HeedsToken">Whether it stops when its token is cancelled.</param>
+/// <param name="Effect">What it writes when it succeeds.</param>
+/// <param name="Snoozes">How many starts put it off, from the first on.</param>
+/// <param name="Failing">How the attempts fail.</param>
 [TaskName("work")]
-internal sealed record Work(int Milliseconds, int Failures, bool HeedsToken, Effect Effect = Effect.None) : ITask<long>;
+internal sealed record Work(
+    int Milliseconds, int Failures, bool HeedsToken, Effect Effect = Effect.None, int Snoozes = 0, Failing Failing = Failing.ByPolicy)
+    : ITask<long>;
+
+/// <summary>What a handler throws that fails.</summary>
+internal enum Failing
+{
+    ByPolicy,
+    AskingForMore,
+    ForGood,
+}
 
 /// <summary>What the handler writes to the store's own database, in the transaction that completes its task.</summary>
 internal enum Effect
@@ -25,49 +41,13 @@ internal static class Roles
     /// <summary>Many tasks have been left behind that take long.</summary>
     internal const int HealerSlots = 48;
 
-    /// <summary>Enqueues, each task with an id had before; an outcome that is unknown is repeated.</summary>
-    internal static async Task ProduceAsync(
-        IBackend backend, History history, Random random, CancellationToken stop, bool withEffects = true, Action<long>? tried = null)
-    {
-        await using var queue = new TaskQueue(backend);
-        while (!stop.IsCancellationRequested)
-        {
-            try
-            {
-                var id = await queue.NewIdAsync(CancellationToken.None);
-                var attempts = random.Next(3, 8);
-                var options = new EnqueueOptions
-                {
-                    Id = id,
-                    Priority = random.Next(3),
-                    Delay = random.Next(3) == 0 ? TimeSpan.FromMilliseconds(random.Next(400)) : null,
-                    Retry = new RetryPolicy { MaxAttempts = attempts, Delay = TimeSpan.FromMilliseconds(random.Next(30)) },
-                };
-                var work = NewWork(random, withEffects);
-                history.Note(EventKind.Enqueue, id, value: work.Effect == Effect.None ? 0 : 1);
-                tried?.Invoke(id);
-                await queue.EnqueueAsync(work, options, CancellationToken.None);
-                history.Note(EventKind.Enqueued, id, value: attempts);
-                if (random.Next(10) == 0)
-                {
-                    await queue.EnqueueAsync(work, options, CancellationToken.None); // The second finds the first.
-                }
-            }
-            catch (BackendException e) when (e.IsTransient)
-            {
-                // Unknown or refused: the task may exist or not. The next one is another.
-            }
+    /// <summary>The queues there are.</summary>
+    internal static readonly string[] Queues = [Defaults.Queue, "urgent", "mail-in", "mail-out"];
 
-            await Task.Delay(random.Next(1, 8), CancellationToken.None);
-        }
-    }
+    private static readonly QueueSubscription[] Subscriptions = [Defaults.Queue, new("urgent", 4), "mail-*"];
 
-    private static Work NewWork(Random random, bool withEffects)
-    {
-        var effect = withEffects && random.Next(4) == 0 ? (Effect)random.Next(1, 3) : Effect.None;
-        var milliseconds = random.Next(40) switch { 0 => random.Next(500, 2_500), < 10 => random.Next(60), _ => random.Next(4) };
-        return new Work(milliseconds, random.Next(6) == 0 ? random.Next(1, 4) : 0, random.Next(2) == 0, effect);
-    }
+    /// <summary>From which start on a handler does not fail any more, so that some that failed succeed when they are run again.</summary>
+    private const int LastFailure = 8;
 
     internal static async Task WorkAsync(
         IBackend backend, History history, CancellationToken stop, int slots = 6, Store? store = null, Crash? crash = null,
@@ -75,7 +55,7 @@ internal static class Roles
     {
         var options = new TaskWorkerOptions
         {
-            Concurrency = slots, Lease = Lease, Heartbeat = Heartbeat, ShutdownGrace = TimeSpan.FromMilliseconds(200),
+            Queues = Subscriptions, Concurrency = slots, Lease = Lease, Heartbeat = Heartbeat, ShutdownGrace = TimeSpan.FromMilliseconds(200),
         };
         await using var worker = new TaskWorker(new RecordingBackend(backend, history, crash, stall), Handlers(history, store, crash), options);
         while (true)
@@ -99,11 +79,21 @@ internal static class Roles
         new TaskHandlers().Add<Work, long>(async (work, context) =>
         {
             var early = (long)(context.DueAt - TimeProvider.System.GetUtcNow()).TotalMilliseconds;
-            history.Note(EventKind.Started, context.Id, context.Epoch, early);
+            history.Note(EventKind.Started, context.Id, context.Epoch, early, context.Attempt, queue: context.Queue);
             await Task.Delay(work.Milliseconds, work.HeedsToken ? context.CancellationToken : CancellationToken.None);
-            if (context.Attempt <= work.Failures)
+            if (context.Epoch <= work.Snoozes)
             {
-                throw new InvalidOperationException("as told");
+                throw new SnoozeTaskException(TimeSpan.FromMilliseconds(20 * work.Snoozes));
+            }
+
+            if (context.Attempt <= work.Failures && context.Epoch < LastFailure)
+            {
+                throw work.Failing switch
+                {
+                    Failing.AskingForMore => new RetryTaskException(TimeSpan.FromMilliseconds(work.Failures)),
+                    Failing.ForGood => new FailTaskException("as told"),
+                    _ => new InvalidOperationException("as told"),
+                };
             }
 
             if (work.Effect != Effect.None)
@@ -122,14 +112,14 @@ internal static class Roles
         command.Transaction = transaction;
         command.CommandText = string.Create(CultureInfo.InvariantCulture, $"insert into effects values ({context.Id}, {context.Epoch})");
         await command.ExecuteNonQueryAsync();
-        history.Note(EventKind.Settle, context.Id, context.Epoch, 1);
+        history.Note(EventKind.Settle, context.Id, context.Epoch, (long)Settlement.Success);
         try
         {
             await context.CompleteInAsync(transaction, context.Epoch);
         }
         catch (LeaseLostException)
         {
-            history.Note(EventKind.Fenced, context.Id, context.Epoch, 1);
+            history.Note(EventKind.Fenced, context.Id, context.Epoch, (long)Settlement.Success);
             throw;
         }
 
@@ -142,7 +132,24 @@ internal static class Roles
 
         await transaction.CommitAsync();
         crash?.At(CrashPoint.AfterSettle);
-        history.Note(EventKind.Settled, context.Id, context.Epoch, 1);
+        history.Note(EventKind.Settled, context.Id, context.Epoch, (long)Settlement.Success);
+    }
+
+    /// <summary>Asks for a task to be cancelled.</summary>
+    internal static async Task CancelAsync(IBackend backend, History history, long id)
+    {
+        history.Note(EventKind.Cancel, id);
+        var outcome = -1L;
+        try
+        {
+            outcome = (long)await backend.CancelAsync(id, CancellationToken.None);
+        }
+        catch (TaskNotFoundException)
+        {
+            // The checker knows whether there was one.
+        }
+
+        history.Note(EventKind.CancelAnswered, id, value: outcome);
     }
 
     /// <summary>Does to the store what programs of other people do.</summary>
@@ -181,7 +188,8 @@ internal static class Roles
         await using var backend = store.Open(crash);
         await (args[0] switch
         {
-            "producer" => ProduceAsync(backend, history, random, stopping.Token),
+            "producer" => new Producer(backend, history, random).RunAsync(stopping.Token),
+            "operator" => new Operator(backend, history, random).RunAsync(stopping.Token),
             "worker" => WorkAsync(backend, history, stopping.Token, store: store, crash: crash),
             "healer" => WorkAsync(backend, history, stopping.Token, HealerSlots, store),
             "vandal" => VandalizeAsync(store, random, stopping.Token),

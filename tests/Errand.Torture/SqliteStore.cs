@@ -10,7 +10,8 @@ internal sealed class SqliteStore(string path, Durability durability) : Store
         """
         select id, state, epoch, attempt, cast(cast(result as text) as integer),
                (select count(*) from effects where task = id and effects.epoch = finished.epoch),
-               (select count(*) from effects where task = id and effects.epoch <> finished.epoch)
+               (select count(*) from effects where task = id and effects.epoch <> finished.epoch),
+               started, finished, (select group_concat(epoch || ':' || started) from attempts where attempts.task = finished.id)
         from   finished
         """;
 

@@ -5,7 +5,10 @@ namespace Errand.Torture;
 /// <summary>A store that several processes torture: how each opens it, and how programs of other people reach it.</summary>
 internal abstract class Store
 {
-    /// <summary>Finished tasks: id, state, epoch, attempts, result, rows written by this epoch, and by others.</summary>
+    /// <summary>
+    /// Finished tasks: id, state, epoch, attempts, result, rows written by this epoch, and by others, when it was started last, when it
+    /// ended, and <c>epoch:time</c> of its earlier starts, as far as the store keeps them.
+    /// </summary>
     internal abstract string FinalsSql { get; }
 
     /// <summary>What must hold at the end: a query, and its answer.</summary>

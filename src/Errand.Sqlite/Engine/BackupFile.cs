@@ -1,4 +1,7 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
+using System.Text;
 
 namespace Errand.Sqlite.Engine;
 
@@ -69,6 +72,10 @@ internal sealed class BackupFile : IDisposable
 
             File.Move(TemporaryPath, _path); // Never over another.
             _isKept = true;
+            if (!OperatingSystem.IsWindows())
+            {
+                SyncFolder();
+            }
         }
         catch (IOException) when (Path.Exists(_path))
         {
@@ -90,6 +97,33 @@ internal sealed class BackupFile : IDisposable
             }
         }
     }
+
+    /// <summary>
+    /// A name is kept by the folder, which .NET cannot sync. Where the system does not either, the copy is complete under its old
+    /// name or its new one.
+    /// </summary>
+    [UnsupportedOSPlatform("windows")]
+    private void SyncFolder()
+    {
+        var folder = Open(Encoding.UTF8.GetBytes(Path.GetDirectoryName(_path) + '\0'), flags: 0);
+        if (folder >= 0)
+        {
+            _ = Sync(folder);
+            _ = Close(folder);
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "open")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Open(byte[] path, int flags);
+
+    [DllImport("libc", EntryPoint = "fsync")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Sync(int file);
+
+    [DllImport("libc", EntryPoint = "close")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Close(int file);
 
     private static void Remove(string path)
     {

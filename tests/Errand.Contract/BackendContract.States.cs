@@ -1,0 +1,168 @@
+namespace Errand.Contract;
+
+public abstract partial class BackendContract
+{
+    /// <summary>
+    /// What each call answers for a task in each state, and how the task stands after it: its state, attempts charged and epoch. A call
+    /// under a lease is made with that of the task's last start. A dot stands for no change and the answer beside the call.
+    /// </summary>
+    private const string StateTable = """
+        call             | else | Pending            | Scheduled          | Running             | Cancelling          | Succeeded | Failed         | Cancelled | Expired
+        reserve          | 0    | 1: Running 1/1     | .                  | .                   | .                   | .         | .              | .         | .
+        reserve in 10 s  | 0    | 1: Running 1/1     | 1: Running 1/1     | .                   | .                   | .         | .              | .         | .
+        reserve, paused  | 0    | .                  | .                  | .                   | .                   | .         | .              | .         | .
+        enqueue its id   | old  | .                  | .                  | .                   | .                   | .         | .              | .         | .
+        enqueue its key  | old  | .                  | .                  | .                   | .                   | new: .    | new: .         | new: .    | new: .
+        mark success     | no   | .                  | .                  | yes: Succeeded 1/1  | yes: Succeeded 1/1  | .         | .              | .         | .
+        fail, try again  | no   | .                  | .                  | yes: Scheduled 1/1  | yes: Cancelled 1/1  | .         | .              | .         | .
+        fail for good    | no   | .                  | .                  | yes: Failed 1/1     | yes: Failed 1/1     | .         | .              | .         | .
+        snooze           | no   | .                  | .                  | yes: Scheduled 0/1  | yes: Cancelled 1/1  | .         | .              | .         | .
+        release          | no   | .                  | .                  | yes: Pending 0/1    | yes: Cancelled 1/1  | .         | .              | .         | .
+        mark cancelled   | no   | .                  | .                  | yes: Cancelled 1/1  | yes: Cancelled 1/1  | .         | .              | .         | .
+        report progress  | no   | .                  | .                  | yes: .              | yes: .              | .         | .              | .         | .
+        save checkpoint  | no   | .                  | .                  | yes: .              | yes: .              | .         | .              | .         | .
+        hold             | no   | .                  | .                  | yes: .              | yes: .              | .         | .              | .         | .
+        reconcile        | 0    | .                  | .                  | 1: Pending 0/1      | 1: Cancelled 1/1    | .         | .              | .         | .
+        end the worker   | yes  | .                  | .                  | yes: Pending 0/1    | yes: Cancelled 1/1  | .         | .              | .         | .
+        cancel           | AlreadyFinished | Cancelled: Cancelled 0/0 | Cancelled: Cancelled 0/0 | Requested: . | Requested: . | . | . | . | .
+        retry            | no   | .                  | yes: Pending 0/0   | .                   | .                   | .         | yes: Pending 0/1 | .       | .
+        retry all failed | 0    | .                  | .                  | .                   | .                   | .         | 1: Pending 0/1 | .         | .
+        delete           | yes  | yes: gone          | yes: gone          | no: .               | no: .               | yes: gone | yes: gone      | yes: gone | yes: gone
+        get result       | none | .                  | .                  | .                   | .                   | Succeeded: . | Failed: .   | Cancelled: . | Expired: .
+        its expiry       | yes  | yes: Expired 0/0   | yes: Expired 0/0   | .                   | .                   | .         | .              | .         | .
+        """;
+
+    private static readonly Dictionary<string, string> Beginnings = new(StringComparer.Ordinal)
+    {
+        ["Pending"] = "Pending 0/0", ["Scheduled"] = "Scheduled 0/0", ["Running"] = "Running 1/1", ["Cancelling"] = "Running 1/1",
+        ["Succeeded"] = "Succeeded 1/1", ["Failed"] = "Failed 1/1", ["Cancelled"] = "Cancelled 0/0", ["Expired"] = "Expired 0/0",
+    };
+
+    public static TheoryData<string> Calls => [.. Rows.Skip(1).Select(row => row[0])];
+
+    private static string[][] Rows { get; } =
+        [.. StateTable.Split('\n').Select(line => Array.ConvertAll(line.Split('|'), cell => cell.Trim()))];
+
+    [Theory]
+    [MemberData(nameof(Calls))]
+    public async Task A_call_does_in_each_state_what_the_table_says(string call)
+    {
+        var backend = Timed();
+        var row = Rows.Single(row => row[0] == call);
+        for (var column = 2; column < row.Length; column++)
+        {
+            var state = Rows[0][column];
+            string[] expected = row[column] == "." ? [row[1], "."] : row[column].Split(": ");
+
+            // Of a queue, a worker and a key of its own: what another state left behind is nothing to it.
+            var owner = await BeginAsync(backend, TimeSpan.FromDays(1));
+            var id = await BringToAsync(backend, owner, state);
+            Assert.Equal((state, Beginnings[state]), (state, await StandAsync(backend, id)));
+            var lease = new TaskLease(id, owner, (await FoundAsync(backend, id)).Epoch);
+
+            var answer = await CallAsync(backend, call, state, lease);
+
+            Assert.Equal(
+                (state, expected[0], expected[1] == "." ? Beginnings[state] : expected[1]), (state, answer, await StandAsync(backend, id)));
+        }
+    }
+
+    private async Task<long> BringToAsync(IBackend backend, long owner, string state)
+    {
+        var task = Unique(state) with { ExpiresAt = Clock.GetUtcNow() + TimeSpan.FromHours(1) };
+        var id = await AddAsync(backend, state == "Scheduled" ? task with { Delay = TimeSpan.FromSeconds(10) } : task);
+        if (state is "Running" or "Cancelling" or "Succeeded" or "Failed")
+        {
+            var lease = Assert.Single(await TakeAsync(backend, owner, 1, state)).Lease;
+            await (state switch
+            {
+                "Cancelling" => backend.CancelAsync(id, Token).AsTask(),
+                "Succeeded" => backend.MarkSuccessAsync(lease, Json("1"), Token).AsTask(),
+                "Failed" => FailAsync(backend, lease, "no"),
+                _ => Task.CompletedTask,
+            });
+        }
+        else if (state == "Cancelled")
+        {
+            await backend.CancelAsync(id, Token);
+        }
+        else if (state == "Expired")
+        {
+            await PassExpiryAsync(backend);
+        }
+
+        return id;
+    }
+
+    private static NewTask Unique(string state) => Task1(queue: state) with { UniqueKey = state };
+
+    /// <summary>Two turns: one that sees that the time has come, and whatever the store leaves to the next.</summary>
+    private async Task PassExpiryAsync(IBackend backend)
+    {
+        Clock.Advance(TimeSpan.FromHours(1));
+        await backend.InitializeAsync(Token);
+        await backend.InitializeAsync(Token);
+    }
+
+    private static async Task<string> StandAsync(IBackend backend, long id) =>
+        await InspectorOf(backend).FindAsync(id, Token) is { } task ? $"{task.State} {task.Attempt}/{task.Epoch}" : "gone";
+
+    private async Task<string> CallAsync(IBackend backend, string call, string queue, TaskLease lease)
+    {
+        var inspector = InspectorOf(backend);
+        switch (call)
+        {
+            case "reserve":
+                return $"{(await TakeAsync(backend, lease.Owner, 100, queue)).Count}";
+            case "reserve in 10 s":
+                Clock.Advance(TimeSpan.FromSeconds(10));
+                return $"{(await TakeAsync(backend, lease.Owner, 100, queue)).Count}";
+            case "reserve, paused":
+                await inspector.PauseAsync(queue, Token);
+                return $"{(await TakeAsync(backend, lease.Owner, 100, queue)).Count}";
+            case "enqueue its id":
+                return Assert.Single(await backend.EnqueueAsync([Task1() with { Id = lease.Id }], Token)).IsNew ? "new" : "old";
+            case "enqueue its key":
+                return Assert.Single(await backend.EnqueueAsync([Unique(queue)], Token)).IsNew ? "new" : "old";
+            case "mark success":
+                return YesOrNo(await backend.MarkSuccessAsync(lease, Json("2"), Token));
+            case "fail, try again":
+                return YesOrNo(await backend.MarkFailureAsync(lease, new TaskFailure("no", TimeSpan.FromSeconds(10)), Token));
+            case "fail for good":
+                return YesOrNo(await backend.MarkFailureAsync(lease, new TaskFailure("no", null), Token));
+            case "snooze":
+                return YesOrNo(await backend.SnoozeAsync(lease, TimeSpan.FromSeconds(10), Token));
+            case "release":
+                return YesOrNo(await backend.ReleaseAsync(lease, Token));
+            case "mark cancelled":
+                return YesOrNo(await backend.MarkCancelledAsync(lease, null, Token));
+            case "report progress":
+                return YesOrNo(await backend.ReportProgressAsync(lease, 0.5, null, Token));
+            case "save checkpoint":
+                return YesOrNo(await backend.SaveCheckpointAsync(lease, Json("3"), Token));
+            case "hold":
+                return YesOrNo(await backend.HoldsAsync(lease, Token));
+            case "reconcile":
+                return $"{await backend.ReconcileAsync(lease.Owner, new HashSet<long>(), Token)}";
+            case "end the worker":
+                await backend.EndWorkerAsync(lease.Owner, release: true, Token);
+                return "yes";
+            case "cancel":
+                return $"{await backend.CancelAsync(lease.Id, Token)}";
+            case "retry":
+                return YesOrNo(await inspector.RetryAsync(lease.Id, Token));
+            case "retry all failed":
+                return $"{await inspector.RetryAsync(new TaskFilter { Queue = queue }, Token)}";
+            case "delete":
+                return YesOrNo(await inspector.DeleteAsync(lease.Id, Token));
+            case "get result":
+                return (await backend.GetResultAsync(lease.Id, TimeSpan.Zero, Token))?.State.ToString() ?? "none";
+            default:
+                Assert.Equal("its expiry", call);
+                await PassExpiryAsync(backend);
+                return "yes";
+        }
+    }
+
+    private static string YesOrNo(bool answer) => answer ? "yes" : "no";
+}

@@ -1,0 +1,5 @@
+public static partial class Given
+{
+    public static IQueueInspector inspector => null!;
+    public static long id => 1;
+}

@@ -1,0 +1,134 @@
+namespace Errand.Torture;
+
+/// <summary>
+/// Enqueues, alone and in bulk, each task with an id had before; what was answered by nothing but trouble is often asked again. Cancels
+/// some of its own.
+/// </summary>
+internal sealed class Producer(IBackend backend, History history, Random random, bool withEffects = true)
+{
+    /// <summary>So few that the producers get into each other's way.</summary>
+    private const int Keys = 12;
+
+    /// <summary>How often an enqueue of unknown outcome is asked again.</summary>
+    private const int Repeats = 20;
+
+    private readonly Queue<long> _recent = [];
+
+    internal async Task RunAsync(CancellationToken stop)
+    {
+        await using var queue = new TaskQueue(backend);
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                var orders = new Order[random.Next(8) == 0 ? random.Next(2, 7) : 1];
+                for (var i = 0; i < orders.Length; i++)
+                {
+                    orders[i] = NewOrder(await queue.NewIdAsync(CancellationToken.None));
+                }
+
+                await EnqueueAsync(queue, orders, stop);
+                if (random.Next(10) == 0)
+                {
+                    await EnqueueOnceAsync(queue, orders); // The second finds the first, if there was one.
+                }
+
+                if (random.Next(8) == 0)
+                {
+                    await Roles.CancelAsync(backend, history, _recent.ElementAt(random.Next(_recent.Count)));
+                }
+            }
+            catch (BackendException e) when (e.IsTransient)
+            {
+                // Unknown or refused: the task may exist or not. The next one is another.
+            }
+
+            await Task.Delay(random.Next(1, 8), CancellationToken.None);
+        }
+    }
+
+    private async Task EnqueueAsync(TaskQueue queue, Order[] orders, CancellationToken stop)
+    {
+        for (var left = random.Next(3) == 0 ? 0 : Repeats; ; left--)
+        {
+            try
+            {
+                await EnqueueOnceAsync(queue, orders);
+                return;
+            }
+            catch (BackendException e) when (e.IsTransient && left > 0 && !stop.IsCancellationRequested)
+            {
+                await Task.Delay(random.Next(1, 100), CancellationToken.None);
+            }
+        }
+    }
+
+    private async Task EnqueueOnceAsync(TaskQueue queue, Order[] orders)
+    {
+        foreach (var (id, work, options) in orders)
+        {
+            history.Note(
+                EventKind.Enqueue, id, value: work.Effect == Effect.None ? 0 : 1,
+                other: (long)(options.UniqueFor?.TotalMilliseconds ?? 0), until: options.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0,
+                queue: options.Queue, key: options.UniqueKey);
+        }
+
+        if (orders is [var only])
+        {
+            NoteAnswer(only, await queue.EnqueueAsync(only.Work, only.Options, CancellationToken.None));
+            return;
+        }
+
+        var asked = 0;
+        var handles = await queue.EnqueueManyAsync(
+            orders.Select(order => order.Work), _ => orders[asked++].Options, CancellationToken.None);
+        for (var i = 0; i < orders.Length; i++)
+        {
+            NoteAnswer(orders[i], handles[i]);
+        }
+    }
+
+    private void NoteAnswer(Order order, TaskHandle answer)
+    {
+        if (answer.Id != order.Id)
+        {
+            history.Note(EventKind.Refused, order.Id, other: answer.Id);
+            return;
+        }
+
+        history.Note(EventKind.Enqueued, order.Id, value: order.Options.Retry!.MaxAttempts);
+        _recent.Enqueue(order.Id);
+        if (_recent.Count > 20)
+        {
+            _recent.Dequeue();
+        }
+    }
+
+    private Order NewOrder(long id)
+    {
+        var isUnique = random.Next(4) == 0;
+        var options = new EnqueueOptions
+        {
+            Id = id,
+            Queue = Roles.Queues[Math.Max(0, random.Next(-4, Roles.Queues.Length))],
+            Priority = random.Next(3),
+            Delay = random.Next(3) == 0 ? TimeSpan.FromMilliseconds(random.Next(400)) : null,
+            ExpiresAt = random.Next(8) == 0 ? DateTimeOffset.UtcNow.AddMilliseconds(random.Next(50, 1_500)) : null,
+            UniqueKey = isUnique ? "key" + random.Next(Keys) : null,
+            UniqueFor = isUnique && random.Next(3) == 0 ? TimeSpan.FromMilliseconds(random.Next(100, 1_000)) : null,
+            Retry = new RetryPolicy { MaxAttempts = random.Next(3, 8), Delay = TimeSpan.FromMilliseconds(random.Next(30)) },
+        };
+        return new Order(id, NewWork(), options);
+    }
+
+    private Work NewWork()
+    {
+        var effect = withEffects && random.Next(4) == 0 ? (Effect)random.Next(1, 3) : Effect.None;
+        var milliseconds = random.Next(40) switch { 0 => random.Next(500, 2_500), < 10 => random.Next(60), _ => random.Next(4) };
+        var failures = random.Next(24) switch { 0 => 10, < 5 => random.Next(1, 4), _ => 0 };
+        var snoozes = random.Next(10) == 0 ? random.Next(1, 4) : 0;
+        return new Work(milliseconds, failures, random.Next(2) == 0, effect, snoozes, (Failing)random.Next(3));
+    }
+
+    private sealed record Order(long Id, Work Work, EnqueueOptions Options);
+}
