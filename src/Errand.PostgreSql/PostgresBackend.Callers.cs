@@ -47,7 +47,7 @@ public sealed partial class PostgresBackend
 
                     if (unique.Count > 0)
                     {
-                        AddUnique(batch, [.. unique.Values], inserted, holders);
+                        AddUnique(batch, [.. unique.Values], inserted, holders, _ => { });
                     }
                 },
                 cancellationToken).ConfigureAwait(false);

@@ -101,23 +101,24 @@ public sealed partial class PostgresBackend
 
         if (_knownRows.Count > 0)
         {
-            AddKnown(batch, _knownRows, _inserted, row =>
-            {
-                if (row.GetInt16(1) == (int)TaskState.Scheduled)
-                {
-                    NoteScheduled(row.GetInt64(2));
-                }
-            });
+            AddKnown(batch, _knownRows, _inserted, NoteInserted);
             _floorVersion++;
             NoteReady();
         }
 
         if (_uniqueRows.Count > 0)
         {
-            AddUnique(batch, _uniqueRows, _inserted, _holders);
+            AddUnique(batch, _uniqueRows, _inserted, _holders, NoteInserted);
             _floorVersion++;
-            _nextDue = 0; // Due later, perhaps: it is looked at.
             NoteReady();
+        }
+    }
+
+    private void NoteInserted(Npgsql.NpgsqlDataReader row)
+    {
+        if (row.GetInt16(1) == (int)TaskState.Scheduled)
+        {
+            NoteScheduled(row.GetInt64(2));
         }
     }
 

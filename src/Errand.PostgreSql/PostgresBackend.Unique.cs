@@ -89,7 +89,7 @@ public sealed partial class PostgresBackend
             where  p.name = new.name and p.key = new.key and p.until > now and p.id <> new.id)
         order by name, key
         on conflict do nothing
-        returning id
+        returning id, state, due
         """;
 
     // What another took for a time while this was inserted. language=postgresql
@@ -119,7 +119,8 @@ public sealed partial class PostgresBackend
         where  coalesce(f.id, t.id, p.id) is not null
         """;
 
-    private void AddUnique(TurnBatch batch, List<NewRow> rows, HashSet<long> inserted, Dictionary<long, long> holders)
+    private void AddUnique(
+        TurnBatch batch, List<NewRow> rows, HashSet<long> inserted, Dictionary<long, long> holders, Action<Npgsql.NpgsqlDataReader> read)
     {
         var ids = rows.ConvertAll(row => row.Id).ToArray();
         var names = rows.ConvertAll(row => _names.IdOf(row.Task.Name)).ToArray();
@@ -131,7 +132,13 @@ public sealed partial class PostgresBackend
                 .With("periods", rows.ConvertAll(row => Milliseconds(row.Task.UniqueFor)).ToArray());
         }
 
-        WithRows(batch.Add(InsertUniqueTasksSql, row => inserted.Add(row.GetInt64(0))).With("now", TestNow), rows).With("keys", keys);
+        WithRows(
+            batch.Add(InsertUniqueTasksSql, row =>
+            {
+                inserted.Add(row.GetInt64(0));
+                read(row);
+            }).With("now", TestNow),
+            rows).With("keys", keys);
         batch
             .Add(DeleteTakenTasksSql, row => inserted.Remove(row.GetInt64(0))).With("ids", ids)
             .Add(ReleasePeriodsSql, _ => { }).With("ids", ids)

@@ -258,4 +258,24 @@ public abstract partial class BackendContract
         Assert.Equal(second, Assert.Single(await waiting).Lease.Id);
         Assert.Equal(first, (await TakeOneAsync(backend, other)).Lease.Id);
     }
+
+    [Fact]
+    public async Task A_unique_task_that_is_put_off_as_a_worker_begins_to_wait_is_started_when_it_is_due()
+    {
+        var backend = Timed();
+        var owner = await BeginAsync(backend);
+        for (var i = 0; i < 20; i++)
+        {
+            Clock.Advance(TimeSpan.FromSeconds(5)); // Long enough for a store to look whether anything is due, in the turn that follows.
+            using var cancellation = new CancellationTokenSource();
+            var waiting = backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1 }, cancellation.Token).AsTask();
+            var id = await AddAsync(backend, Task1() with { Delay = TimeSpan.FromMilliseconds(1), UniqueKey = $"{i}" });
+            await cancellation.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+
+            Clock.Advance(TimeSpan.FromMilliseconds(1));
+
+            Assert.Equal(id, (await TakeOneAsync(backend, owner)).Lease.Id);
+        }
+    }
 }

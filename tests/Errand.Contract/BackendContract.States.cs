@@ -69,7 +69,7 @@ public abstract partial class BackendContract
 
     private async Task<long> BringToAsync(IBackend backend, long owner, string state)
     {
-        var task = Unique(state) with { ExpiresAt = Clock.GetUtcNow() + TimeSpan.FromHours(1) };
+        var task = OfState(state) with { ExpiresAt = Clock.GetUtcNow() + TimeSpan.FromHours(1) };
         var id = await AddAsync(backend, state == "Scheduled" ? task with { Delay = TimeSpan.FromSeconds(10) } : task);
         if (state is "Running" or "Cancelling" or "Succeeded" or "Failed")
         {
@@ -94,7 +94,7 @@ public abstract partial class BackendContract
         return id;
     }
 
-    private static NewTask Unique(string state) => Task1(queue: state) with { UniqueKey = state };
+    private static NewTask OfState(string state) => Task1(queue: state) with { UniqueKey = state };
 
     /// <summary>Two turns: one that sees that the time has come, and whatever the store leaves to the next.</summary>
     private async Task PassExpiryAsync(IBackend backend)
@@ -123,7 +123,7 @@ public abstract partial class BackendContract
             case "enqueue its id":
                 return Assert.Single(await backend.EnqueueAsync([Task1() with { Id = lease.Id }], Token)).IsNew ? "new" : "old";
             case "enqueue its key":
-                return Assert.Single(await backend.EnqueueAsync([Unique(queue)], Token)).IsNew ? "new" : "old";
+                return Assert.Single(await backend.EnqueueAsync([OfState(queue)], Token)).IsNew ? "new" : "old";
             case "mark success":
                 return YesOrNo(await backend.MarkSuccessAsync(lease, Json("2"), Token));
             case "fail, try again":

@@ -83,22 +83,18 @@ public sealed partial class WorkerTests
     public async Task A_stop_after_a_cancel_does_not_bring_the_task_back()
     {
         var started = new SemaphoreSlim(0);
-        var mayEnd = new TaskCompletionSource();
         await using var worker = Worker(
-            new TaskHandlers().Add<Ping>(async (_, context) =>
+            new TaskHandlers().Add<Ping>(async (task, context) =>
             {
                 started.Release();
-                await mayEnd.Task;
-                context.CancellationToken.ThrowIfCancellationRequested();
+                await UntilCancelled(task, context);
             }),
             new TaskWorkerOptions { ShutdownGrace = TimeSpan.Zero });
         await worker.StartAsync();
         var handle = await StartedAsync(started);
         await _queue.CancelAsync(handle.Id);
 
-        var stop = worker.StopAsync();
-        mayEnd.SetResult();
-        await stop.WaitAsync(Bound);
+        await worker.StopAsync().WaitAsync(Bound); // Whichever of the two cancels the token first.
 
         Assert.Equal(TaskState.Cancelled, (await _queue.GetResultAsync(handle.Id, Bound))!.State);
     }

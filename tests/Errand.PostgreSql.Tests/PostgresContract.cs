@@ -9,6 +9,8 @@ public class PostgresContract(PostgresServer server) : SharedStoreContract
 {
     private readonly Dictionary<IBackend, string> _connections = [];
 
+    protected override int Sequences => 60;
+
     protected override IBackend Create(TimeProvider clock, TimeSpan? retention)
     {
         var number = _connections.Count;

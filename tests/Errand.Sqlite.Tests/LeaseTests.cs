@@ -24,7 +24,7 @@ public sealed class LeaseTests : IDisposable
         await using var first = DummyProcess.Start("work", path, Lease);
         await first.PrintsAsync(line => line == $"until {handle.Id} 1 1", "that the task has started");
 
-        await first.StopAsync();
+        await StopOutsideATransactionAsync(first, queue);
         await using var second = DummyProcess.Start("work", path, Lease);
         await second.PrintsAsync(line => line == $"until {handle.Id} 2 2", "that it has taken the task over");
         await File.WriteAllTextAsync(mayEnd, "", Token);
@@ -45,7 +45,7 @@ public sealed class LeaseTests : IDisposable
         await using var first = DummyProcess.Start("work", path, Lease);
         await first.PrintsAsync(line => line == $"hang {handle.Id} 1 1", "that the task has started");
 
-        await first.StopAsync();
+        await StopOutsideATransactionAsync(first, queue);
         await using var second = DummyProcess.Start("work", path, Lease);
         await second.PrintsAsync(line => line == $"hang {handle.Id} 2 2", "that it has taken the task over");
         await first.ContinueAsync();
