@@ -275,9 +275,15 @@ public sealed class FileTests : IDisposable
             transaction.Rollback();
         }
 
-        Assert.Equal(["00:00:00.1000000.", "00:00:00.2000000.", "00:00:00.4000000."], Waits()[..3]);
+        // 100 ms, doubled each time, and spread over half as much on both sides.
+        int[] waits = [100, 200, 400];
+        Assert.All(waits.Zip(Waits()), wait => Assert.InRange(wait.Second.TotalMilliseconds, wait.First * 0.5, wait.First * 1.5));
 
-        string[] Waits() => [.. log.Entries.Where(entry => entry.Id == 104).Select(entry => entry.Text.Split(' ')[^1])];
+        TimeSpan[] Waits() =>
+        [
+            .. log.Entries.Where(entry => entry.Id == 104)
+                .Select(entry => TimeSpan.Parse(entry.Text.Split(' ')[^1].TrimEnd('.'), System.Globalization.CultureInfo.InvariantCulture)),
+        ];
     }
 
     [Fact]
