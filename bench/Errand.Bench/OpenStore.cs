@@ -34,11 +34,11 @@ internal sealed class OpenStore : IAsyncDisposable
             return [await measure(store, tasks)];
         };
 
-    internal async Task FillAsync(int tasks)
+    internal async Task FillAsync(int tasks, EnqueueOptions? options = null)
     {
         foreach (var chunk in Note.Some(tasks).Chunk(1_000))
         {
-            await Queue.EnqueueManyAsync(chunk);
+            await Queue.EnqueueManyAsync(chunk, options);
         }
     }
 

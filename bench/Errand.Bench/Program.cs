@@ -17,7 +17,7 @@ if (args is [Member.Role, ..])
 await using var server = new PostgresServer();
 IScenario[] scenarios =
 [
-    new Seed(), new Space(), new Limit(), new Processes(),
+    new Seed(), new Space(), new Limit(), new Processes(), new Scheduled(),
     new PostgresLimit(server), new Sustained(server), new Pickup(server),
 ];
 Options options;

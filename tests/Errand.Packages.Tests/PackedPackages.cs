@@ -27,6 +27,20 @@ public sealed class PackedPackages : IAsyncLifetime
     public ZipArchive Open(string name, string kind) =>
         ZipFile.OpenRead(Directory.GetFiles(Folder, $"{name}.*.{kind}").Single(file => char.IsDigit(Path.GetFileName(file)[name.Length + 1])));
 
+    /// <summary>In this folder the packages come from this build, everything else from where it always comes.</summary>
+    public async Task UseInAsync(TemporaryFolder folder)
+    {
+        var known = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
+            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+        await File.WriteAllTextAsync(folder.File("nuget.config"), $"""
+            <configuration>
+              <config><add key="globalPackagesFolder" value="{folder.File("packages")}" /></config>
+              <fallbackPackageFolders><add key="known" value="{known}" /></fallbackPackageFolders>
+              <packageSources><add key="packed" value="{Folder}" /></packageSources>
+            </configuration>
+            """);
+    }
+
     public ValueTask DisposeAsync()
     {
         _folder.Dispose();

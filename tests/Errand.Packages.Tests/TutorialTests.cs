@@ -27,16 +27,7 @@ public sealed partial class TutorialTests(PackedPackages packed) : IClassFixture
     [Fact]
     public async Task I_can_follow_the_tutorial()
     {
-        // The packages come from this build, everything else from where it always comes.
-        var known = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
-            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
-        await File.WriteAllTextAsync(_folder.File("nuget.config"), $"""
-            <configuration>
-              <config><add key="globalPackagesFolder" value="{_folder.File("packages")}" /></config>
-              <fallbackPackageFolders><add key="known" value="{known}" /></fallbackPackageFolders>
-              <packageSources><add key="packed" value="{packed.Folder}" /></packageSources>
-            </configuration>
-            """);
+        await packed.UseInAsync(_folder);
         foreach (var command in Blocks("sh").First().Split('\n').Where(line => line.StartsWith("dotnet ", StringComparison.Ordinal)))
         {
             await DotNetAsync(command.StartsWith("dotnet new", StringComparison.Ordinal) ? "" : "Shop", command.Split(' ')[1..]);
