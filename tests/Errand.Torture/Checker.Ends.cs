@@ -52,7 +52,9 @@ internal sealed partial class Checker
         List<(Event Asked, Event? Answer)> replays = [];
         foreach (var asked in events.Where(one => one.Kind == EventKind.Replay))
         {
-            var answer = events.Find(one => one.Kind == EventKind.Replayed && one.Process == asked.Process && one.Ticks >= asked.Ticks);
+            var next = events.Find(one =>
+                one.Kind is EventKind.Replay or EventKind.Replayed && one.Process == asked.Process && one.Ticks > asked.Ticks);
+            var answer = next is { Kind: EventKind.Replayed } ? next : null; // Else it was trouble, and it may be done.
             if (answer is not { Value: 0 })
             {
                 replays.Add((asked, answer));

@@ -78,7 +78,7 @@ internal sealed partial class Checker
 
     private static bool WasMadeDuring(Holder first, Holder second) =>
         (second.AskedAt > first.LivesFrom && second.BornBy < first.LivesUntil)
-        || (second.AskedAt > first.BornBy && second.BornBy < first.AskedAt + (first.Period * TicksPerMillisecond));
+        || (second.AskedAt > first.BornBy && second.BornBy < first.AskedAt + ((first.Period - Milliseconds(Tolerance)) * TicksPerMillisecond));
 
     /// <summary>
     /// The one that a refused caller is told of had the key, and had not certainly given it back; and a task that was refused is not
@@ -103,7 +103,8 @@ internal sealed partial class Checker
     }
 
     private static bool HadGivenItsKeyBack(Holder holder, long asked) =>
-        holder.EndedBy < asked && holder.BornBy < long.MaxValue && asked > holder.BornBy + (holder.Period * TicksPerMillisecond);
+        holder.EndedBy < asked && holder.BornBy < long.MaxValue
+        && (holder.Period == 0 || asked > holder.BornBy + ((holder.Period + Milliseconds(Tolerance)) * TicksPerMillisecond));
 
     /// <summary>When, on the monotonic clock; not later.</summary>
     private long Ticks(long wall) => (wall - _wallAtZero - Milliseconds(Tolerance)) * TicksPerMillisecond;

@@ -9,6 +9,9 @@ internal sealed partial class Checker
     /// </summary>
     private static readonly TimeSpan PauseAllowance = TimeSpan.FromMilliseconds(1_500);
 
+    /// <summary>A store may read its clock once to see what has expired, and once more to note the start, and be held up between.</summary>
+    private static readonly TimeSpan ReadingAllowance = TimeSpan.FromMilliseconds(250);
+
     /// <summary>A resume that was never answered may be done this much later.</summary>
     private static readonly TimeSpan ResumeAllowance = TimeSpan.FromSeconds(10);
 
@@ -29,7 +32,8 @@ internal sealed partial class Checker
         Expiries += final.State == 23 ? 1 : 0;
         var isRight = final.State == 23
             ? expires > 0 && final.Finished >= expires - 1
-            : expires == 0 || replays.Count > 0 || final.Starts?.Values.All(started => started <= expires) != false;
+            : expires == 0 || replays.Count > 0
+                || final.Starts?.Values.All(started => started <= expires + Milliseconds(ReadingAllowance)) != false;
         if (!isRight)
         {
             Unexpired++;
