@@ -51,6 +51,11 @@ public sealed partial class SqliteBackend
     }
 
     // language=sqlite
+    private const string EndedCancelledSql = "select 1 from finished where id = @id and state = 22";
+
+    private bool EndedCancelled(long id) => Database.Statement(EndedCancelledSql).With(id).Scalar() is not null;
+
+    // language=sqlite
     private const string SelectCancelledSql =
         "select id, epoch from tasks where owner = @owner and state = 12 and cancelled is not null";
 
@@ -90,7 +95,9 @@ public sealed partial class SqliteBackend
         {
             // After a rollback whose commit was done after all, a second run finds the task ended by the first.
             var outcome = backend.Cancel(id);
-            _outcome = _outcome == CancelOutcome.Cancelled && outcome == CancelOutcome.AlreadyFinished ? _outcome : outcome;
+            _outcome = _outcome == CancelOutcome.Cancelled && outcome == CancelOutcome.AlreadyFinished && backend.EndedCancelled(id)
+                ? _outcome
+                : outcome;
         }
 
         internal override void Complete()

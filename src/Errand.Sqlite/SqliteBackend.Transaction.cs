@@ -26,6 +26,7 @@ public sealed partial class SqliteBackend
             }
         }
 
+        _now = _time.GetUtcNow().ToUnixTimeMilliseconds(); // Again: it may have waited, and what has expired meanwhile must not start.
         try
         {
             if (!_store.IsMemory)

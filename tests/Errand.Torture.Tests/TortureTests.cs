@@ -14,8 +14,20 @@ public sealed class TortureTests
     public async Task A_short_run_is_ok(params string[] options)
     {
         using var folder = new TemporaryFolder();
-        var (code, output) = await TortureProgram.RunAsync(folder, [Program, "run", .. options, "--seconds", "12", "--seed", "1"]);
-        Assert.True(code == 0, output);
-        Assert.StartsWith("verdict=ok lost=0 ", output.TrimEnd().Split('\n')[^1], StringComparison.Ordinal);
+        var output = "";
+        for (var seed = 1; seed <= 4; seed++)
+        {
+            (var code, output) = await TortureProgram.RunAsync(folder, [Program, "run", .. options, "--seconds", "12", "--seed", $"{seed}"]);
+            if (code != 0 && output.Contains("It has tested nothing.", StringComparison.Ordinal))
+            {
+                continue; // So short a run on a busy machine may meet too little: the next is another.
+            }
+
+            Assert.True(code == 0, output);
+            Assert.StartsWith("verdict=ok lost=0 ", output.TrimEnd().Split('\n')[^1], StringComparison.Ordinal);
+            return;
+        }
+
+        Assert.Fail(output);
     }
 }
