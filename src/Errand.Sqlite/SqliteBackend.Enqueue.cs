@@ -30,16 +30,30 @@ public sealed partial class SqliteBackend
             @unique_key, @retry, @trace, @payload)
         """;
 
+    // As above, for the many that have nothing of what may be null: each value that is bound costs as much as some columns.
+    // language=sqlite
+    private const string InsertPlainTaskSql = """
+        insert into tasks (id, state, owner, epoch, attempt, priority, due, started, queue, name, max_attempts, enqueued, payload)
+        values (@id, @state, @owner, @epoch, @attempt, @priority, @due, @now, @queue, @name, @max_attempts, @now, @payload)
+        """;
+
     /// <summary>Inserts a task: running for <paramref name="owner"/>, or, when that is null, waiting until it is due.</summary>
     private static void InsertRow(
         SqliteDatabase database, NewTask task, long id, long queue, long name, long due, long now, long? owner)
     {
         var start = owner is null ? 0 : 1;
-        database.Statement(InsertTaskSql)
+        var retry = RetryText.Of(task.Retry);
+        var isPlain = retry is null && task is { Timeout: null, ExpiresAt: null, UniqueKey: null, Trace: null };
+        var row = database.Statement(isPlain ? InsertPlainTaskSql : InsertTaskSql)
             .With(id).With((long)StateOf(due, now, owner)).With(owner ?? Nobody).With(start).With(start).With(task.Priority).With(due)
-            .With(now).With(queue).With(name).With(task.Retry.MaxAttempts).With((long?)task.Timeout?.TotalMilliseconds)
-            .With(task.ExpiresAt?.ToUnixTimeMilliseconds()).With(task.UniqueKey).With(RetryText.Of(task.Retry)).With(task.Trace).With(task.Payload.Span)
-            .Execute();
+            .With(now).With(queue).With(name).With(task.Retry.MaxAttempts);
+        if (!isPlain)
+        {
+            row.With((long?)task.Timeout?.TotalMilliseconds).With(task.ExpiresAt?.ToUnixTimeMilliseconds()).With(task.UniqueKey)
+                .With(retry).With(task.Trace);
+        }
+
+        row.With(task.Payload.Span).Execute();
         if (task is { UniqueKey: { } key, UniqueFor: { } period })
         {
             HoldFor(database, period, name, key, id, now);
