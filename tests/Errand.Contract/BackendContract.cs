@@ -15,6 +15,9 @@ public abstract partial class BackendContract : IAsyncDisposable
     /// <summary>Makes a backend over a fresh store.</summary>
     protected abstract IBackend Create(TimeProvider clock, TimeSpan? retention);
 
+    /// <summary>Makes a backend over a fresh store that keeps succeeded tasks a minute, and others for as long as is said.</summary>
+    protected abstract IBackend CreateKeeping(TimeProvider clock, TimeSpan failed, TimeSpan cancelled, TimeSpan expired);
+
     public async ValueTask DisposeAsync()
     {
         foreach (var backend in _backends)

@@ -11,15 +11,23 @@ public class PostgresContract(PostgresServer server) : SharedStoreContract
 
     protected override int Sequences => 60;
 
-    protected override IBackend Create(TimeProvider clock, TimeSpan? retention)
+    protected override IBackend Create(TimeProvider clock, TimeSpan? retention) =>
+        Create(clock, new PostgresBackendOptions { Retention = retention ?? Defaults.Retention });
+
+    protected override IBackend CreateKeeping(TimeProvider clock, TimeSpan failed, TimeSpan cancelled, TimeSpan expired) =>
+        Create(clock, new PostgresBackendOptions
+        {
+            Retention = TimeSpan.FromMinutes(1), FailedRetention = failed, CancelledRetention = cancelled, ExpiredRetention = expired,
+        });
+
+    private PostgresBackend Create(TimeProvider clock, PostgresBackendOptions options)
     {
         var number = _connections.Count;
-        var backend = new PostgresBackend(ConnectionString(number), new PostgresBackendOptions
+        var backend = new PostgresBackend(ConnectionString(number), options with
         {
             Schema = PostgresServer.NewSchema(),
             TimeProvider = clock,
             ServerClock = clock == TimeProvider.System ? null : new ServerClock(clock),
-            Retention = retention ?? Defaults.Retention,
         });
         _connections.Add(backend, server.ConnectionString(number));
         return backend;

@@ -15,6 +15,13 @@ public abstract class SqliteFileContract(Durability durability) : SharedStoreCon
             TimeProvider = clock, Retention = retention ?? Defaults.Retention, Durability = durability,
         });
 
+    protected override IBackend CreateKeeping(TimeProvider clock, TimeSpan failed, TimeSpan cancelled, TimeSpan expired) =>
+        new SqliteBackend(_folder.File($"{Guid.NewGuid():N}.db"), new SqliteBackendOptions
+        {
+            TimeProvider = clock, Durability = durability, Retention = TimeSpan.FromMinutes(1),
+            FailedRetention = failed, CancelledRetention = cancelled, ExpiredRetention = expired,
+        });
+
     protected override IBackend CreateBeside(IBackend backend) =>
         new SqliteBackend(((SqliteBackend)backend).Path, new SqliteBackendOptions { Durability = durability });
 

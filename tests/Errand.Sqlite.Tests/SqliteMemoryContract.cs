@@ -6,4 +6,11 @@ public sealed class SqliteMemoryContract : BackendContract
 {
     protected override IBackend Create(TimeProvider clock, TimeSpan? retention) =>
         new SqliteBackend(":memory:", new SqliteBackendOptions { TimeProvider = clock, Retention = retention ?? Defaults.Retention });
+
+    protected override IBackend CreateKeeping(TimeProvider clock, TimeSpan failed, TimeSpan cancelled, TimeSpan expired) =>
+        new SqliteBackend(":memory:", new SqliteBackendOptions
+        {
+            TimeProvider = clock, Retention = TimeSpan.FromMinutes(1),
+            FailedRetention = failed, CancelledRetention = cancelled, ExpiredRetention = expired,
+        });
 }
