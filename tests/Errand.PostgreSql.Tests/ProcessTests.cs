@@ -81,12 +81,12 @@ public sealed class ProcessTests(PostgresServer server) : IAsyncLifetime
     [Fact]
     public async Task Handlers_that_block_the_whole_thread_pool_cost_their_worker_no_lease()
     {
-        await using var first = await WorkAsync("3000");
-        var handle = await _queue.EnqueueAsync(new Starve(9_000));
+        await using var first = await WorkAsync("6000");
+        var handle = await _queue.EnqueueAsync(new Starve(8_000));
         await first.PrintsAsync(line => line == $"starve {handle.Id} 1 1", "that the task has started");
-        await using var second = await WorkAsync("3000");
+        await using var second = await WorkAsync("6000");
 
-        await handle.WaitAsync(Eventually.Bound);
+        await handle.WaitAsync(2 * Eventually.Bound);
 
         var result = await _queue.GetResultAsync(handle.Id);
         Assert.Equal((TaskState.Succeeded, 1), (result!.State, result.Attempts));
