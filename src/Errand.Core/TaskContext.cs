@@ -11,7 +11,9 @@ public sealed class TaskContext
     private readonly IBackend _backend;
     private readonly PayloadSerializer _serializer;
     private readonly TaskLease _lease;
-    private readonly Func<ProgressReports> _newReports;
+    private readonly ReservedTask _task;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
     private bool _hasSaved; // A checkpoint, in this attempt.
     private ProgressReports? _reports; // Made by whichever thread of the handler reports first.
 
@@ -22,7 +24,9 @@ public sealed class TaskContext
         _backend = backend;
         _serializer = serializer;
         _lease = task.Lease;
-        _newReports = () => new ProgressReports(backend, task, time, logger);
+        _task = task;
+        _time = time;
+        _logger = logger;
         Id = task.Lease.Id;
         Name = task.Name;
         Queue = task.Queue;
@@ -162,7 +166,7 @@ public sealed class TaskContext
                 return reports;
             }
 
-            var made = _newReports();
+            var made = new ProgressReports(_backend, _task, _time, _logger);
             return Interlocked.CompareExchange(ref _reports, made, null) ?? made;
         }
     }
