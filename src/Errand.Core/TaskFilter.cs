@@ -48,4 +48,15 @@ public sealed record TaskFilter
         problems.ThrowIfAny();
         return this;
     }
+
+    /// <exception cref="ArgumentException">It asks for other tasks than failed ones, which alone are retried by a filter.</exception>
+    internal void ValidateForRetry()
+    {
+        if (Validated().States.Any(state => state != TaskState.Failed))
+        {
+            throw new ArgumentException(
+                $"The filter asks for {string.Join(", ", States)}; only failed tasks are retried by a filter. Leave its states empty, or "
+                + $"give {nameof(TaskState.Failed)} alone.");
+        }
+    }
 }

@@ -27,12 +27,7 @@ public sealed partial class SqliteBackend
     public async ValueTask<long> RetryAsync(TaskFilter filter, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(filter);
-        if (filter.Validated().States.Any(state => state != TaskState.Failed))
-        {
-            throw new ArgumentException(
-                $"The filter asks for {string.Join(", ", filter.States)}; only failed tasks are retried by a filter. Leave its states "
-                + $"empty, or give {nameof(TaskState.Failed)} alone.", nameof(filter));
-        }
+        filter.ValidateForRetry();
 
         // Found by reads, and then written by id: a batch that is run again after a rollback is the same batch.
         var retried = 0L;
