@@ -1,0 +1,202 @@
+namespace Errand.Engine;
+
+/// <summary>Callers that wait for the end of a task: each is told after the turn that ends it.</summary>
+internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider time) : Part<TTurn>
+{
+    private readonly Dictionary<long, List<ResultOperation>> _waiting = [];
+    private readonly List<long> _ended = []; // Tasks that have ended and are waited for.
+    private bool _looksAgain; // Somebody else may have ended tasks: every caller's is looked at.
+
+    internal override Moments Hears => Moments.Doubted | Moments.Committed | Moments.Tidy;
+
+    internal override bool NeedsStore => IsWaitedFor;
+
+    internal bool IsWaitedFor => _waiting.Count > 0;
+
+    /// <inheritdoc cref="IBackend.GetResultAsync"/>
+    internal async ValueTask<TaskResult?> GetAsync(long id, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var operation = new ResultOperation(this, id, keepsWaiting: timeout != TimeSpan.Zero);
+        inbox.Submit(operation);
+        var ended = operation.Completion;
+        if (timeout == TimeSpan.Zero)
+        {
+            return await ended.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        try
+        {
+            return await ended.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException) when (!ended.IsFaulted)
+        {
+            return null;
+        }
+        finally
+        {
+            if (!ended.IsCompleted)
+            {
+                inbox.TryAdd(new EndWaitNote(operation));
+            }
+        }
+    }
+
+    /// <summary>Somebody else may have ended tasks that are waited for here.</summary>
+    internal void LookAgain() => _looksAgain = true;
+
+    internal override void Doubted(Doubt why) => _looksAgain |= why == Doubt.OthersWrote;
+
+    internal override void Committed(Effects effects)
+    {
+        if (_waiting.Count == 0)
+        {
+            return;
+        }
+
+        foreach (var id in effects.Ended)
+        {
+            if (_waiting.ContainsKey(id))
+            {
+                _ended.Add(id);
+            }
+        }
+    }
+
+    internal override async ValueTask TidyAsync(TTurn? reader)
+    {
+        if (reader is null || (_ended.Count == 0 && !_looksAgain))
+        {
+            return;
+        }
+
+        long[] ended = _looksAgain ? [.. _waiting.Keys] : [.. _ended];
+        _ended.Clear();
+        _looksAgain = false;
+        if (ended.Length == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            var found = await FindAsync(reader, ended).ConfigureAwait(false);
+            foreach (var id in ended)
+            {
+                Tell(id, found);
+            }
+        }
+        catch (BackendException)
+        {
+            _looksAgain = true; // What was committed stands, whatever a read after it meets.
+            throw;
+        }
+    }
+
+    internal override void Close(Exception disposed)
+    {
+        foreach (var waiting in _waiting.Values.SelectMany(waiting => waiting))
+        {
+            waiting.Fail(disposed);
+        }
+
+        _waiting.Clear();
+    }
+
+    /// <summary>Looks for the tasks that these reads ask for; the other reads are left alone.</summary>
+    internal async ValueTask LookAsync(TTurn reader, List<Operation<TTurn>> reads)
+    {
+        long[] ids = [.. reads.OfType<ResultOperation>().Select(read => read.Id).Distinct()];
+        if (ids.Length == 0)
+        {
+            return;
+        }
+
+        var found = await FindAsync(reader, ids).ConfigureAwait(false);
+        foreach (var read in reads.OfType<ResultOperation>())
+        {
+            read.Look(found);
+        }
+    }
+
+    /// <returns>How each task ended, null while it lives; one that is not there is left out.</returns>
+    protected abstract ValueTask<Dictionary<long, TaskResult?>> FindAsync(TTurn reader, IReadOnlyList<long> ids);
+
+    private void Tell(long id, Dictionary<long, TaskResult?> found)
+    {
+        var isThere = found.TryGetValue(id, out var result);
+        if ((isThere && result is null) || !_waiting.Remove(id, out var waiting))
+        {
+            return;
+        }
+
+        foreach (var one in waiting)
+        {
+            one.End(result);
+        }
+    }
+
+    private void Add(ResultOperation operation)
+    {
+        if (!_waiting.TryGetValue(operation.Id, out var waiting))
+        {
+            _waiting.Add(operation.Id, waiting = []);
+        }
+
+        waiting.Add(operation);
+    }
+
+    private void Remove(ResultOperation operation)
+    {
+        if (_waiting.TryGetValue(operation.Id, out var waiting) && waiting.Remove(operation) && waiting.Count == 0)
+        {
+            _waiting.Remove(operation.Id);
+        }
+    }
+
+    private sealed class ResultOperation(ResultWaits<TTurn> waits, long id, bool keepsWaiting) : Operation<TTurn, TaskResult?>
+    {
+        private bool _isThere;
+
+        internal long Id => id;
+
+        internal override TurnStage Stage => TurnStage.Read;
+
+        internal void Look(Dictionary<long, TaskResult?> found)
+        {
+            _isThere = found.TryGetValue(id, out var result);
+            Result = result;
+        }
+
+        internal override void Complete()
+        {
+            if (!keepsWaiting || !_isThere || Result is not null)
+            {
+                End(Result);
+                return;
+            }
+
+            waits.Add(this);
+        }
+
+        /// <summary>The task has ended, or is missing: it never was, or was removed while it was waited for.</summary>
+        internal void End(TaskResult? result)
+        {
+            Refusal = result is null && !(_isThere && !keepsWaiting) ? new TaskNotFoundException(id) : null;
+            Result = result;
+            base.Complete();
+        }
+
+        internal void Leave() => waits.Remove(this);
+    }
+
+    /// <summary>The caller waits no more. After the reads of its turn: its operation may be among them.</summary>
+    private sealed class EndWaitNote(ResultOperation operation) : Note<TTurn>
+    {
+        internal override TurnStage Stage => TurnStage.Read;
+
+        internal override void Complete() => operation.Leave();
+
+        internal override void Fail(Exception exception) => operation.Leave();
+    }
+}

@@ -1,0 +1,352 @@
+using Errand.Diagnostics;
+
+namespace Errand.Engine;
+
+/// <summary>
+/// The order of a turn, the same for both stores: everything that has arrived, in one transaction. When that fails, each operation
+/// alone, so that none suffers for another. A store says how a transaction begins, commits and is rolled back.
+/// </summary>
+/// <remarks>Which thread takes the turns is the store's affair: a thread, a task, or a simulation that takes them inline.</remarks>
+internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
+    where TTurn : class, ITurn
+{
+    /// <summary>How long the writer leaves a store alone that has just failed it, unless somebody calls.</summary>
+    protected static readonly TimeSpan TroublePause = TimeSpan.FromSeconds(1);
+
+    private readonly List<Operation<TTurn>>[] _stages = [[], [], [], []];
+    private readonly List<Action> _reports = []; // Of transactions that are committed.
+    private bool _upkeepFailed; // In the last turn.
+
+    protected PartList<TTurn> Parts => parts;
+
+    /// <summary>The operations of this turn.</summary>
+    protected List<Operation<TTurn>> Arrived { get; } = [];
+
+    /// <summary>This turn is the last.</summary>
+    protected bool IsClosing { get; set; }
+
+    /// <summary>The store's clock, in ms UTC.</summary>
+    protected abstract long Now { get; }
+
+    protected abstract bool IsOpen { get; }
+
+    /// <summary>Opens the store if need be.</summary>
+    protected abstract ValueTask OpenAsync();
+
+    /// <summary>Before the transaction: ids, names, and whatever else must be had before it.</summary>
+    protected abstract ValueTask PrepareAsync(List<Operation<TTurn>> settles, List<Operation<TTurn>> enqueues);
+
+    protected abstract ValueTask<TTurn> BeginAsync();
+
+    protected abstract ValueTask CommitAsync(TTurn turn);
+
+    /// <summary>The transaction failed: takes it back.</summary>
+    /// <returns>True when nobody knows whether it was committed.</returns>
+    protected abstract ValueTask<bool> RollBackAsync(TTurn turn, Exception exception);
+
+    /// <summary>Whether a failure is not about one of the operations, so that each alone would only fail after as long.</summary>
+    protected abstract bool ConcernsAll(BackendException exception);
+
+    /// <summary>Whether an operation had to wait for somebody who holds what it needs, until it gave up.</summary>
+    protected abstract bool IsHeldUp(BackendException exception);
+
+    /// <summary>How long one turn's operations, each alone, may wait for somebody who holds them all up.</summary>
+    protected abstract TimeSpan BusyTimeout { get; }
+
+    /// <summary>The store failed: what is connected to it may have to be replaced.</summary>
+    protected abstract ValueTask AfterFailureAsync(Exception exception);
+
+    /// <summary>Runs the reads of a turn, and completes or fails each.</summary>
+    protected abstract ValueTask ReadAsync(List<Operation<TTurn>> reads);
+
+    /// <summary>What parts read the store with after the turn; null while it is not open.</summary>
+    protected abstract TTurn? Reader { get; }
+
+    protected abstract void ReportUpkeepFailed(Exception exception);
+
+    protected async Task TakeTurnAsync()
+    {
+        Sort();
+        _upkeepFailed = false;
+        var settles = Stage(TurnStage.Settle);
+        var enqueues = Stage(TurnStage.Enqueue);
+        foreach (var note in Stage(TurnStage.Note))
+        {
+            note.Hear();
+        }
+
+        if (IsClosing && settles.Count + enqueues.Count + Stage(TurnStage.Read).Count == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            await OpenAsync().ConfigureAwait(false);
+            AddUpkeep(settles);
+            await PrepareAsync(settles, enqueues).ConfigureAwait(false);
+        }
+        catch (BackendException e)
+        {
+            await FailAllAsync(e).ConfigureAwait(false);
+            return;
+        }
+
+        try
+        {
+            await TransactAsync(settles, enqueues, fill: true).ConfigureAwait(false);
+        }
+        catch (BackendException e) when (ConcernsAll(e))
+        {
+            await FailAllAsync(e).ConfigureAwait(false);
+            return;
+        }
+        catch (BackendException e)
+        {
+            await AfterFailureAsync(e).ConfigureAwait(false);
+            await EachAloneAsync([.. settles, .. enqueues]).ConfigureAwait(false);
+            await FillAloneAsync().ConfigureAwait(false);
+        }
+
+        if (Stage(TurnStage.Read) is { Count: > 0 } reads)
+        {
+            await ReadAsync(reads).ConfigureAwait(false);
+        }
+
+        await TidyAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>How long the writer may sleep when nothing arrives.</summary>
+    protected TimeSpan TimeToWait(Agenda agenda)
+    {
+        if (!IsOpen)
+        {
+            return parts.All.Any(part => part.NeedsStore) ? TroublePause : Timeout.InfiniteTimeSpan;
+        }
+
+        agenda.Clear(Now);
+        foreach (var part in parts.Planning)
+        {
+            part.Plan(agenda);
+        }
+
+        // What is overdue and fails is not tried in a circle.
+        return _upkeepFailed && agenda.Wait < TroublePause ? TroublePause : agenda.Wait;
+    }
+
+    /// <summary>One transaction: settle, then enqueue, then reserve for workers that wait. Callers are told after the commit.</summary>
+    protected virtual async Task TransactAsync(List<Operation<TTurn>> settles, List<Operation<TTurn>> enqueues, bool fill)
+    {
+        if (settles.Count + enqueues.Count == 0 && !(fill && parts.HasWork(Now)))
+        {
+            return;
+        }
+
+        var turn = await BeginAsync().ConfigureAwait(false);
+        try
+        {
+            Hear(parts.Beginning, turn, static (part, turn) => part.Began(turn));
+            RunAll(settles, turn);
+            turn.End(TurnStage.Settle);
+            Hear(parts.Settling, turn, static (part, turn) => part.Settled(turn));
+            RunAll(enqueues, turn);
+            turn.End(TurnStage.Enqueue);
+            if (fill)
+            {
+                Hear(parts.Filling, turn, static (part, turn) => part.Fill(turn));
+            }
+
+            Hear(parts.Committing, turn, static (part, turn) => part.Committing(turn));
+            await CommitAsync(turn).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            var isUnknown = await RollBackAsync(turn, e).ConfigureAwait(false);
+            if (isUnknown)
+            {
+                settles.ForEach(operation => operation.MayBeDone = true);
+                enqueues.ForEach(operation => operation.MayBeDone = true);
+            }
+
+            parts.Doubt(isUnknown ? Doubt.OutcomeUnknown : Doubt.RolledBack);
+            throw;
+        }
+
+        if (settles.Count + enqueues.Count > 0)
+        {
+            Telemetry.TurnSize.Record(settles.Count + enqueues.Count);
+        }
+
+        var effects = turn.Effects;
+        effects.Apply();
+        foreach (var part in parts.Committed)
+        {
+            part.Committed(effects); // First: a worker that asks again in time for the next turn has new tasks handed to it.
+        }
+
+        _reports.AddRange(effects.Reports);
+        CompleteAll(settles);
+        CompleteAll(enqueues);
+    }
+
+    protected static void CompleteAll(List<Operation<TTurn>> operations)
+    {
+        foreach (var operation in operations)
+        {
+            operation.Complete();
+        }
+    }
+
+    /// <summary>Nothing of this turn was done, and nobody is left waiting for it.</summary>
+    protected async Task FailAllAsync(BackendException exception)
+    {
+        await AfterFailureAsync(exception).ConfigureAwait(false);
+        foreach (var operation in Arrived)
+        {
+            operation.Fail(exception);
+        }
+
+        foreach (var part in parts.All)
+        {
+            part.Failed(exception);
+        }
+    }
+
+    protected void CloseParts(Exception disposed)
+    {
+        foreach (var part in parts.All)
+        {
+            part.Close(disposed);
+        }
+    }
+
+    private List<Operation<TTurn>> Stage(TurnStage stage) => _stages[(int)stage];
+
+    private void Sort()
+    {
+        foreach (var stage in _stages)
+        {
+            stage.Clear();
+        }
+
+        foreach (var operation in Arrived)
+        {
+            Stage(operation.Stage).Add(operation);
+        }
+    }
+
+    private void AddUpkeep(List<Operation<TTurn>> settles)
+    {
+        var now = Now;
+        foreach (var part in parts.Upkeeping)
+        {
+            if (part.Upkeep(now) is { } work)
+            {
+                settles.Add(new UpkeepOperation(this, work));
+            }
+        }
+    }
+
+    private async Task EachAloneAsync(List<Operation<TTurn>> operations)
+    {
+        var began = TimeProvider.System.GetTimestamp();
+        BackendException? heldUp = null;
+        foreach (var operation in operations)
+        {
+            if (heldUp is not null && TimeProvider.System.GetElapsedTime(began) >= BusyTimeout)
+            {
+                operation.Fail(heldUp); // It is not about one of them: nobody gets on.
+                continue;
+            }
+
+            try
+            {
+                await OpenAsync().ConfigureAwait(false);
+                var isSettle = operation.Stage == TurnStage.Settle;
+                await TransactAsync(isSettle ? [operation] : [], isSettle ? [] : [operation], fill: false).ConfigureAwait(false);
+            }
+            catch (BackendException e)
+            {
+                heldUp = IsHeldUp(e) ? e : heldUp;
+                await AfterFailureAsync(e).ConfigureAwait(false);
+                operation.Fail(e);
+            }
+        }
+    }
+
+    private async Task FillAloneAsync()
+    {
+        try
+        {
+            await OpenAsync().ConfigureAwait(false);
+            await TransactAsync([], [], fill: true).ConfigureAwait(false);
+        }
+        catch (BackendException e)
+        {
+            await AfterFailureAsync(e).ConfigureAwait(false);
+            foreach (var part in parts.All)
+            {
+                part.Failed(e);
+            }
+        }
+    }
+
+    /// <summary>After the turn, and after its callers have been told.</summary>
+    private async Task TidyAsync()
+    {
+        foreach (var report in _reports)
+        {
+            report();
+        }
+
+        _reports.Clear();
+        try
+        {
+            foreach (var part in parts.Tidying)
+            {
+                await part.TidyAsync(Reader).ConfigureAwait(false);
+            }
+        }
+        catch (BackendException e)
+        {
+            NoteUpkeepFailed(e);
+            await AfterFailureAsync(e).ConfigureAwait(false);
+        }
+    }
+
+    private void NoteUpkeepFailed(Exception exception)
+    {
+        _upkeepFailed = true;
+        ReportUpkeepFailed(exception);
+    }
+
+    private static void RunAll(List<Operation<TTurn>> operations, TTurn turn)
+    {
+        foreach (var operation in operations)
+        {
+            operation.Run(turn);
+        }
+    }
+
+    private static void Hear(Part<TTurn>[] parts, TTurn turn, Action<Part<TTurn>, TTurn> moment)
+    {
+        foreach (var part in parts)
+        {
+            moment(part, turn);
+        }
+    }
+
+    /// <summary>Housekeeping as an operation, so that it shares the turn's transaction and its second chance alone.</summary>
+    private sealed class UpkeepOperation(TurnLoop<TTurn> loop, Action<TTurn> work) : Operation<TTurn>
+    {
+        internal override TurnStage Stage => TurnStage.Settle;
+
+        internal override void Run(TTurn turn) => work(turn);
+
+        internal override void Complete()
+        {
+        }
+
+        internal override void Fail(Exception exception) => loop.NoteUpkeepFailed(exception);
+    }
+}
