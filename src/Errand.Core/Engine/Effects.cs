@@ -23,6 +23,9 @@ internal sealed class Effects
 
     internal void Ready() => IsReady = WakesOthers = true;
 
+    /// <summary>Tasks are ready that other processes find by themselves.</summary>
+    internal void ReadyHere() => IsReady = true;
+
     internal void WakeOthers() => WakesOthers = true;
 
     /// <summary>A part must look at the store at that time; 0 when the time is not known.</summary>

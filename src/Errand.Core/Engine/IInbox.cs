@@ -11,16 +11,3 @@ internal interface IInbox<TTurn>
     /// <returns>False when the backend is disposed.</returns>
     bool TryAdd(Operation<TTurn> operation);
 }
-
-/// <summary>How callers wait for what they have submitted.</summary>
-internal static class InboxExtensions
-{
-    /// <summary>Submits an operation and waits for its commit. Cancelling abandons the wait, not the commit.</summary>
-    internal static Task<TResult> SubmitAsync<TTurn, TResult>(
-        this IInbox<TTurn> inbox, Operation<TTurn, TResult> operation, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        inbox.Submit(operation);
-        return cancellationToken.CanBeCanceled ? operation.Completion.WaitAsync(cancellationToken) : operation.Completion;
-    }
-}

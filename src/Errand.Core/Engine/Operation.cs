@@ -63,19 +63,3 @@ internal abstract class Operation<TTurn, TResult> : Operation<TTurn>
 
     internal override void Fail(Exception exception) => _completion.TrySetException(exception);
 }
-
-/// <summary>Word to the writer: no caller waits for it.</summary>
-internal abstract class Note<TTurn> : Operation<TTurn>
-{
-    internal override TurnStage Stage => TurnStage.Note;
-
-    internal override int Rows => 0;
-
-    internal override void Complete()
-    {
-    }
-
-    internal override void Fail(Exception exception)
-    {
-    }
-}

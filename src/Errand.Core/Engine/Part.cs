@@ -34,8 +34,8 @@ internal abstract class Part<TTurn>
     /// <summary>Whether a turn is worth taking for this part although it has no operation.</summary>
     internal virtual bool HasWork(long now) => false;
 
-    /// <summary>Housekeeping that is due, to be run as an operation of this turn; null for none.</summary>
-    internal virtual Action<TTurn>? Upkeep(long now) => null;
+    /// <summary>Housekeeping that is due, to be run as an operation of this turn; null for none. Outside the transaction.</summary>
+    internal virtual Action<TTurn>? Upkeep(TTurn reader, long now) => null;
 
     /// <summary>The transaction has begun.</summary>
     internal virtual void Began(TTurn turn)
@@ -71,13 +71,23 @@ internal abstract class Part<TTurn>
     {
     }
 
-    /// <summary>A task that ran waits again, until <paramref name="due"/>.</summary>
-    internal virtual void WaitsAgain(TTurn turn, long id, long due)
+    /// <summary>One task or several wait again, until <paramref name="due"/>.</summary>
+    internal virtual void WaitsAgain(TTurn turn, long due)
     {
     }
 
     /// <summary>A task and all that is kept of it is removed.</summary>
     internal virtual void Removed(TTurn turn, long id)
+    {
+    }
+
+    /// <summary>Finished tasks are about to be pruned: the first of those in a state that ended before a time, oldest first.</summary>
+    internal virtual void Pruning(TTurn turn, TaskState state, long before, int count)
+    {
+    }
+
+    /// <summary>The store is a copy on which nobody works: what runs in it waits again, uncharged.</summary>
+    internal virtual void Rest(TTurn copy)
     {
     }
 
@@ -96,40 +106,4 @@ internal abstract class Part<TTurn>
 
     /// <summary>Statements that give a sentence for each row that breaks what must be true of this part's data.</summary>
     internal virtual IReadOnlyList<string> InvariantsSql => [];
-}
-
-/// <summary>The moments that a part can hear.</summary>
-[Flags]
-internal enum Moments
-{
-    None = 0,
-    Doubted = 1,
-    Plan = 1 << 1,
-    HasWork = 1 << 2,
-    Upkeep = 1 << 3,
-    Began = 1 << 4,
-    Settled = 1 << 5,
-    Fill = 1 << 6,
-    Committing = 1 << 7,
-    Committed = 1 << 8,
-    Tidy = 1 << 9,
-    Inserted = 1 << 10,
-    WaitsAgain = 1 << 11,
-    Removed = 1 << 12,
-}
-
-/// <summary>Why what a part remembers may be untrue.</summary>
-internal enum Doubt
-{
-    /// <summary>The store was opened, perhaps another one than before.</summary>
-    Opened,
-
-    /// <summary>Another connection may have written since the last turn.</summary>
-    OthersWrote,
-
-    /// <summary>The transaction was rolled back.</summary>
-    RolledBack,
-
-    /// <summary>The transaction was to be committed, and nobody knows whether it was.</summary>
-    OutcomeUnknown,
 }

@@ -26,6 +26,7 @@ internal sealed class PartList<TTurn>
         Inserting = Hearing(Moments.Inserted);
         Waiting = Hearing(Moments.WaitsAgain);
         Removing = Hearing(Moments.Removed);
+        Pruning = Hearing(Moments.Pruning);
     }
 
     internal IReadOnlyList<Part<TTurn>> All => _all;
@@ -55,6 +56,8 @@ internal sealed class PartList<TTurn>
     internal Part<TTurn>[] Waiting { get; }
 
     internal Part<TTurn>[] Removing { get; }
+
+    internal Part<TTurn>[] Pruning { get; }
 
     internal void Doubt(Doubt why)
     {

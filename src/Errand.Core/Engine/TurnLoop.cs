@@ -237,10 +237,15 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
 
     private void AddUpkeep(List<Operation<TTurn>> settles)
     {
+        if (Reader is not { } reader)
+        {
+            return;
+        }
+
         var now = Now;
         foreach (var part in parts.Upkeeping)
         {
-            if (part.Upkeep(now) is { } work)
+            if (part.Upkeep(reader, now) is { } work)
             {
                 settles.Add(new UpkeepOperation(this, work));
             }
@@ -302,9 +307,10 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         _reports.Clear();
         try
         {
+            var reader = Reader;
             foreach (var part in parts.Tidying)
             {
-                await part.TidyAsync(Reader).ConfigureAwait(false);
+                await part.TidyAsync(reader).ConfigureAwait(false);
             }
         }
         catch (BackendException e)
