@@ -7,8 +7,8 @@ namespace Errand.Engine;
 /// <typeparam name="TTurn">The store's transaction.</typeparam>
 internal abstract class Operation<TTurn>
 {
-    /// <summary>The next one in the inbox: set by the caller, followed by the writer.</summary>
-    internal Operation<TTurn>? Next { get; set; }
+    /// <summary>The next one in the inbox: linked by the caller, followed by the writer.</summary>
+    internal Operation<TTurn>? Next { get; private set; }
 
     /// <summary>Its place in a turn.</summary>
     internal abstract TurnStage Stage { get; }
@@ -16,8 +16,18 @@ internal abstract class Operation<TTurn>
     /// <summary>How many rows of a turn it takes up, where turns are bounded by rows.</summary>
     internal virtual int Rows => 1;
 
+    /// <summary>
+    /// Whether it finishes what runs, such as a settlement or a heartbeat: an engine that meets a newer schema still does that, and
+    /// nothing else. Default is false.
+    /// </summary>
+    internal virtual bool Finishes => false;
+
     /// <summary>A transaction with this operation was sent to be committed and the answer was lost: it may be done already.</summary>
-    internal bool MayBeDone { get; set; }
+    internal bool MayBeDone { get; private set; }
+
+    internal void Link(Operation<TTurn>? next) => Next = next;
+
+    internal void NoteOutcomeUnknown() => MayBeDone = true;
 
     /// <summary>Word to the writer, before the turn begins: called for <see cref="TurnStage.Note"/> alone.</summary>
     internal virtual void Hear()

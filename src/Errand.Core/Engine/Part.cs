@@ -21,6 +21,9 @@ internal abstract class Part<TTurn>
     /// <summary>Whether a store that was lost is opened again for this part, although nobody calls.</summary>
     internal virtual bool NeedsStore => false;
 
+    /// <summary>Whether its upkeep goes on when a newer version of Errand has upgraded the store under this engine.</summary>
+    internal virtual bool WorksOutdated => false;
+
     /// <summary>What is remembered of the store may be untrue.</summary>
     internal virtual void Doubted(Doubt why)
     {

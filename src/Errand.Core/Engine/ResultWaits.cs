@@ -104,7 +104,7 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
     }
 
     /// <summary>Looks for the tasks that these reads ask for; the other reads are left alone.</summary>
-    internal async ValueTask LookAsync(TTurn reader, List<Operation<TTurn>> reads)
+    internal async ValueTask LookAsync(TTurn reader, IReadOnlyList<Operation<TTurn>> reads)
     {
         long[] ids = [.. reads.OfType<ResultOperation>().Select(read => read.Id).Distinct()];
         if (ids.Length == 0)

@@ -13,9 +13,13 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
     /// <summary>How long the writer leaves a store alone that has just failed it, unless somebody calls.</summary>
     protected static readonly TimeSpan TroublePause = TimeSpan.FromSeconds(1);
 
+    /// <summary>How often an engine that takes nothing new looks whether a wait has ended.</summary>
+    private static readonly TimeSpan OutdatedPause = TimeSpan.FromSeconds(1);
+
     private readonly List<Operation<TTurn>>[] _stages = [[], [], [], []];
     private readonly List<Action> _reports = []; // Of transactions that are committed.
     private bool _upkeepFailed; // In the last turn.
+    private bool _isOutdated; // A newer version of Errand has upgraded the store: nothing new is taken any more.
 
     protected PartList<TTurn> Parts => parts;
 
@@ -63,6 +67,9 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
     protected abstract TTurn? Reader { get; }
 
     protected abstract void ReportUpkeepFailed(Exception exception);
+
+    /// <summary>Says once that this engine takes nothing new.</summary>
+    protected abstract void ReportOutdated(SchemaTooNewException exception);
 
     protected async Task TakeTurnAsync()
     {
@@ -127,7 +134,15 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         agenda.Clear(Now);
         foreach (var part in parts.Planning)
         {
-            part.Plan(agenda);
+            if (!_isOutdated || part.WorksOutdated)
+            {
+                part.Plan(agenda);
+            }
+        }
+
+        if (_isOutdated)
+        {
+            agenda.In(OutdatedPause);
         }
 
         // What is overdue and fails is not tried in a circle.
@@ -137,6 +152,7 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
     /// <summary>One transaction: settle, then enqueue, then reserve for workers that wait. Callers are told after the commit.</summary>
     protected virtual async Task TransactAsync(List<Operation<TTurn>> settles, List<Operation<TTurn>> enqueues, bool fill)
     {
+        fill &= !_isOutdated;
         if (settles.Count + enqueues.Count == 0 && !(fill && parts.HasWork(Now)))
         {
             return;
@@ -145,13 +161,22 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         var turn = await BeginAsync().ConfigureAwait(false);
         try
         {
+            if (turn.Outdated is { } outdated)
+            {
+                TakeNothingNew(outdated, settles, enqueues);
+            }
+
             Hear(parts.Beginning, turn, static (part, turn) => part.Began(turn));
             RunAll(settles, turn);
             turn.End(TurnStage.Settle);
-            Hear(parts.Settling, turn, static (part, turn) => part.Settled(turn));
+            if (!_isOutdated)
+            {
+                Hear(parts.Settling, turn, static (part, turn) => part.Settled(turn));
+            }
+
             RunAll(enqueues, turn);
             turn.End(TurnStage.Enqueue);
-            if (fill)
+            if (fill && !_isOutdated)
             {
                 Hear(parts.Filling, turn, static (part, turn) => part.Fill(turn));
             }
@@ -164,8 +189,8 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
             var isUnknown = await RollBackAsync(turn, e).ConfigureAwait(false);
             if (isUnknown)
             {
-                settles.ForEach(operation => operation.MayBeDone = true);
-                enqueues.ForEach(operation => operation.MayBeDone = true);
+                settles.ForEach(operation => operation.NoteOutcomeUnknown());
+                enqueues.ForEach(operation => operation.NoteOutcomeUnknown());
             }
 
             parts.Doubt(isUnknown ? Doubt.OutcomeUnknown : Doubt.RolledBack);
@@ -187,6 +212,24 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         _reports.AddRange(effects.Reports);
         CompleteAll(settles);
         CompleteAll(enqueues);
+    }
+
+    /// <summary>A newer version of Errand has upgraded the store: what runs is finished, and everything else is refused.</summary>
+    private void TakeNothingNew(SchemaTooNewException outdated, List<Operation<TTurn>> settles, List<Operation<TTurn>> enqueues)
+    {
+        if (!_isOutdated)
+        {
+            _isOutdated = true;
+            _reports.Add(() => ReportOutdated(outdated));
+        }
+
+        foreach (var operation in settles.Concat(enqueues).Where(operation => !operation.Finishes))
+        {
+            operation.Fail(outdated);
+        }
+
+        settles.RemoveAll(operation => !operation.Finishes);
+        enqueues.RemoveAll(operation => !operation.Finishes);
     }
 
     protected static void CompleteAll(List<Operation<TTurn>> operations)
@@ -245,9 +288,9 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         var now = Now;
         foreach (var part in parts.Upkeeping)
         {
-            if (part.Upkeep(reader, now) is { } work)
+            if ((!_isOutdated || part.WorksOutdated) && part.Upkeep(reader, now) is { } work)
             {
-                settles.Add(new UpkeepOperation(this, work));
+                settles.Add(new UpkeepOperation(this, part, work));
             }
         }
     }
@@ -343,7 +386,7 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
     }
 
     /// <summary>Housekeeping as an operation, so that it shares the turn's transaction and its second chance alone.</summary>
-    private sealed class UpkeepOperation(TurnLoop<TTurn> loop, Action<TTurn> work) : Operation<TTurn>
+    private sealed class UpkeepOperation(TurnLoop<TTurn> loop, Part<TTurn> part, Action<TTurn> work) : Operation<TTurn>
     {
         internal override TurnStage Stage => TurnStage.Settle;
 
@@ -353,6 +396,14 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         {
         }
 
-        internal override void Fail(Exception exception) => loop.NoteUpkeepFailed(exception);
+        internal override void Fail(Exception exception)
+        {
+            if (!loop._isOutdated)
+            {
+                loop.NoteUpkeepFailed(exception);
+            }
+        }
+
+        internal override bool Finishes => part.WorksOutdated;
     }
 }
