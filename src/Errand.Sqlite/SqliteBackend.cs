@@ -1,5 +1,7 @@
+using System.Data.Common;
 using Errand.Diagnostics;
-using Errand.Sqlite.Engine;
+using Errand.Storage;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -11,151 +13,202 @@ namespace Errand.Sqlite;
 /// </summary>
 /// <remarks>
 /// <para>
-/// One dedicated thread owns the only connection that writes. Callers leave operations in its inbox; it carries out all that
-/// is there in one transaction (a turn), commits, and only then tells the callers. So a commit is shared by everybody who came
+/// The file is the application's: Errand keeps its tables, all named <c>errand_…</c>, beside whatever is in it, and the file may be
+/// made first by either. Tables that belong to somebody else are never touched.
+/// </para>
+/// <para>
+/// One dedicated thread owns the only connection that writes. Callers leave operations in its inbox; it carries out everything
+/// that is there in one transaction (a turn), commits, and only then tells the callers. So a commit is shared by everybody who came
 /// in time, and <c>:memory:</c>, whose data lives as long as its connection, is the same to every method.
 /// </para>
 /// <para>
-/// A database in memory lives as long as its backend; two backends on <c>:memory:</c> are two databases. Whoever makes a backend
-/// disposes it, after the queues and workers that use it.
+/// A database in memory lives as long as its backend; two backends on <c>:memory:</c> are two databases. The caller who creates a
+/// backend disposes it, after the queues and workers that use it.
 /// </para>
 /// </remarks>
 public sealed partial class SqliteBackend : IBackend, IQueueInspector
 {
     private readonly SqliteStore _store;
-    private readonly SqliteBackendOptions _options;
-    private readonly TimeProvider _time;
-    private readonly ILogger _logger;
-    private readonly Inbox _inbox = new();
-    private readonly Lock _startLock = new();
-    private Thread? _writer; // Started once, under the lock; joined by dispose.
-    private Task? _disposal; // Set once, under the lock.
+    private readonly Inbox _inbox;
+    private readonly Parts _parts;
+    private readonly Writer _writer;
+    private readonly Enqueuing _enqueuing;
+    private readonly CallersTransactions _transactions;
+    private readonly WorkerLife _workers;
+    private readonly Overview _overview;
+    private readonly TaskLookup _lookup;
+    private readonly WorkerList _workerList;
+    private readonly Backup _backup;
+    private readonly Verification _verification;
 
     /// <summary>Creates a backend. The file is opened, and created if need be, at the first use.</summary>
     /// <param name="path">The path of a file in a folder that exists, taken as it is, or <c>:memory:</c>.</param>
-    /// <param name="options">Durability, retention and the like. Default is null: every default.</param>
-    /// <param name="logger">Where it reports. Default is null: nowhere.</param>
-    /// <exception cref="ArgumentException">The path is empty.</exception>
-    /// <exception cref="InvalidOptionsException">The options cannot work; it lists all that is wrong.</exception>
+    /// <param name="options">Durability, retention and the like. Default is null: all defaults.</param>
+    /// <param name="logger">Where the backend logs. Default is null: nowhere.</param>
+    /// <exception cref="ArgumentException">The path is empty, or is a connection string or URI.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work; the exception lists every problem.</exception>
     public SqliteBackend(string path, SqliteBackendOptions? options = null, ILogger<SqliteBackend>? logger = null)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        _options = (options ?? new SqliteBackendOptions()).Validated();
-        _store = new SqliteStore(path, _options);
-        _time = _options.TimeProvider;
-        _logger = logger is null ? NullLogger.Instance : new QuietLogger(logger);
+        DatabasePath.Check(path);
+        options = (options ?? new SqliteBackendOptions()).Validated();
+        ILogger log = logger is null ? NullLogger.Instance : new QuietLogger(logger);
+        var spareIds = new SpareIds();
+        _store = new SqliteStore(path, options);
+        _inbox = new Inbox();
+        _parts = new Parts(_store, options, _inbox, log);
+        _writer = new Writer(_store, options, _inbox, _parts.All, _parts.Log, spareIds, _parts.Results, log);
+        _enqueuing = new Enqueuing(_parts.Reserving, _store, spareIds);
+        _transactions = new CallersTransactions(_store, options, spareIds, _parts.All, _parts.Neighbours, _enqueuing, _inbox);
+        _workers = new WorkerLife(_store, options, _parts.Incarnations, _parts.Sweep, _parts.Neighbours);
+        _workerList = new WorkerList(_store, _parts.Incarnations, options.TimeProvider);
+        _overview = new Overview(_workerList);
+        _lookup = new TaskLookup(_workerList);
+        _backup = new Backup(_store, options, _parts.All, _writer, _inbox);
+        _verification = new Verification(_store, _parts.All, _inbox);
     }
 
     /// <summary>The full path of the file, or <c>:memory:</c>.</summary>
     public string Path => _store.Path;
 
     /// <inheritdoc/>
-    /// <exception cref="NotAnErrandDatabaseException">The file is something else; it was not changed.</exception>
-    /// <exception cref="SchemaTooNewException">The file was written by a newer version; it was not changed.</exception>
+    /// <exception cref="NotAnErrandDatabaseException">
+    /// The file is no database, or has a table <c>errand_meta</c> that is not Errand's; it was not changed.
+    /// </exception>
+    /// <exception cref="SchemaTooNewException">A newer version of Errand wrote the file; it was not changed.</exception>
     /// <exception cref="BackendException">The path is a directory, lacks its folder, is read-only or damaged.</exception>
     public async ValueTask InitializeAsync(CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new InitializeOperation(this), cancellationToken).ConfigureAwait(false);
+        await _inbox.SubmitAsync(_enqueuing.Initialize(), cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Measures how much room the database takes.</summary>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    public async ValueTask<SqliteStorage> GetStorageAsync(CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new StorageOperation(this), cancellationToken).ConfigureAwait(false);
+    /// <inheritdoc/>
+    public async ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(Enqueuing.NewId(), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
+        IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default)
+    {
+        Arguments.Check(tasks);
+        return await _inbox.SubmitAsync(_enqueuing.Enqueue(tasks), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Takes a <see cref="SqliteTransaction"/>, as ADO.NET and Entity Framework Core give it.</remarks>
+    public ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
+        IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_writer.IsDisposed, this);
+        return _transactions.EnqueueAsync(tasks, transaction, cancellationToken);
+    }
+
+    /// <summary>
+    /// Begins a writing transaction on a connection of the caller's, in a turn of the backend's own. A transaction that the connection
+    /// begins by itself competes with the backend for the file, and under load may wait for seconds.
+    /// </summary>
+    /// <param name="connection">An open connection to the backend's file. Nobody else may use it meanwhile.</param>
+    /// <returns>The transaction, which holds the file until it is committed or rolled back.</returns>
+    /// <exception cref="ArgumentException">The connection is closed.</exception>
+    /// <exception cref="BackendBusyException">Another process holds the file.</exception>
+    /// <exception cref="InvalidOperationException">The connection has a transaction already; or this is <c>:memory:</c>.</exception>
+    public Task<SqliteTransaction> BeginTransactionAsync(SqliteConnection connection) => _transactions.BeginAsync(connection);
+
+    /// <inheritdoc/>
+    public async ValueTask<long> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(worker);
+        return await _inbox.SubmitAsync(_workers.Begin(worker), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(ReserveRequest request, CancellationToken cancellationToken = default) =>
+        _parts.Reserving.ReserveAsync(request, cancellationToken);
+
+    /// <inheritdoc cref="IBackend.CancelAsync"/>
+    public async ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(_parts.Cancellation.Cancel(id), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public bool Heartbeat(long owner)
+    {
+        var beat = _workers.Beat(owner);
+        _inbox.Submit(beat);
+        return beat.Completion.GetAwaiter().GetResult();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<int> ReconcileAsync(long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(known);
+        return await _inbox.SubmitAsync(WorkerLife.Reconcile(owner, known), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> ReportProgressAsync(
+        TaskLease lease, double? fraction, string? message, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(Progress.Report(lease, fraction, message), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> SaveCheckpointAsync(
+        TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(Progress.SaveCheckpoint(lease, checkpoint), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(long id, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(Progress.ReadCheckpoint(id), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> MarkSuccessAsync(TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
+        SettleAsync(lease, new Settlement.Succeeded { Result = result }, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> MarkFailureAsync(TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(failure);
+        return SettleAsync(
+            lease,
+            failure.RetryAfter is { } after
+                ? new Settlement.Retried { Error = failure.Error, After = after }
+                : new Settlement.Failed { Error = failure.Error },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> MarkCancelledAsync(TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
+        SettleAsync(lease, new Settlement.Cancelled { Reason = reason }, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
+        SettleAsync(lease, new Settlement.Snoozed { Delay = delay }, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
+        SettleAsync(lease, new Settlement.Released(), cancellationToken);
+
+    private async ValueTask<bool> SettleAsync(TaskLease lease, Settlement settlement, CancellationToken cancellationToken) =>
+        await _inbox.SubmitAsync(Settling.Settle(lease, settlement), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> CompleteInAsync(
+        TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_writer.IsDisposed, this);
+        return _transactions.CompleteAsync(lease, result, transaction, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> HoldsAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(_parts.Settling.Holds(lease), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(_workers.End(owner, release), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public ValueTask<TaskResult?> GetResultAsync(long id, TimeSpan timeout, CancellationToken cancellationToken = default) =>
+        _parts.Results.GetAsync(id, timeout, cancellationToken);
 
     /// <summary>
     /// Carries out what was submitted, ends every wait with <see cref="ObjectDisposedException"/>, and closes the database; one in
     /// memory is gone. Calls from then on throw at once. Idempotent.
     /// </summary>
-    public ValueTask DisposeAsync()
-    {
-        lock (_startLock)
-        {
-            _disposal ??= CloseAsync();
-        }
-
-        return new ValueTask(_disposal);
-    }
-
-    private Task CloseAsync()
-    {
-        if (_writer is not { } writer)
-        {
-            _inbox.Close([]);
-            return Task.CompletedTask;
-        }
-
-        var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _inbox.TryAdd(new CloseOperation(this, closed));
-        return JoinAsync();
-
-        async Task JoinAsync()
-        {
-            await closed.Task.ConfigureAwait(false);
-            writer.Join(); // The thread has said its last word already: this waits for its stack to be gone.
-        }
-    }
-
-    private Task<T> SubmitAsync<T>(Operation<T> operation, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        Submit(operation);
-        return cancellationToken.CanBeCanceled
-            ? operation.Completion.WaitAsync(cancellationToken)
-            : operation.Completion;
-    }
-
-    private void Submit(Operation operation)
-    {
-        if (_writer is null)
-        {
-            StartWriter();
-        }
-
-        ObjectDisposedException.ThrowIf(!_inbox.TryAdd(operation), this);
-    }
-
-    private void StartWriter()
-    {
-        lock (_startLock)
-        {
-            ObjectDisposedException.ThrowIf(_disposal is not null, this);
-            if (_writer is null)
-            {
-                var writer = new Thread(Write) { IsBackground = true, Name = "errand-sqlite" };
-                writer.UnsafeStart();
-                _writer = writer;
-            }
-        }
-    }
-
-    /// <summary>Succeeds when the database is open, and ids are at hand, which every turn sees to first.</summary>
-    private sealed class InitializeOperation(SqliteBackend backend) : Operation<bool>
-    {
-        internal override TurnPart Part => TurnPart.Enqueue;
-
-        internal override int SpareIds => !backend._store.IsMemory && backend._spareIds.AreLow ? TaskIds.BlockSize : 0;
-
-        internal override void Run() => Result = true;
-    }
-
-    /// <summary>Tells the writer that this turn is its last.</summary>
-    private sealed class CloseOperation(SqliteBackend backend, TaskCompletionSource closed) : Operation
-    {
-        internal override TurnPart Part => TurnPart.Read;
-
-        internal override void Run() => backend._closed = closed;
-
-        internal override void Complete()
-        {
-        }
-
-        // The database could not be opened: there is nothing else to close.
-        internal override void Fail(Exception exception) => backend._closed = closed;
-    }
-
-    private sealed class StorageOperation(SqliteBackend backend) : Operation<SqliteStorage>
-    {
-        internal override TurnPart Part => TurnPart.Read;
-
-        internal override void Run() => Result = backend.MeasureStorage();
-    }
+    public ValueTask DisposeAsync() => _writer.DisposeAsync();
 }

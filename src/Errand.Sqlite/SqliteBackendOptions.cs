@@ -1,5 +1,3 @@
-using Errand.Sqlite.Engine;
-
 namespace Errand.Sqlite;
 
 /// <summary>How a <see cref="SqliteBackend"/> keeps its tasks.</summary>
@@ -44,6 +42,9 @@ public sealed record SqliteBackendOptions
     /// <summary>The file system layer of SQLite that files are opened with. Null is its own; tests of power cuts give theirs.</summary>
     internal string? Vfs { get; init; }
 
+    /// <summary>The steps of the schema that this engine knows; tests of upgrades add one.</summary>
+    internal IReadOnlyList<Migration> Migrations { get; init; } = Migration.All;
+
     /// <summary>Pages in the log after which they are moved to the database: 16 MiB of 4 KiB pages.</summary>
     internal int CheckpointPages { get; init; } = 4_096;
 
@@ -51,16 +52,23 @@ public sealed record SqliteBackendOptions
     internal Action<EnginePoint>? Reached { get; init; }
 
     /// <summary>These options with what a configuration says: its words win.</summary>
-    internal SqliteBackendOptions With(OptionValues values) => this with
+    internal SqliteBackendOptions With(OptionValues values)
     {
-        Durability = values.Read(nameof(Durability), Durability),
-        Retention = values.Read(nameof(Retention), Retention),
-        FailedRetention = values.Read(nameof(FailedRetention), FailedRetention),
-        CancelledRetention = values.Read(nameof(CancelledRetention), CancelledRetention),
-        ExpiredRetention = values.Read(nameof(ExpiredRetention), ExpiredRetention),
-        BusyTimeout = values.Read(nameof(BusyTimeout), BusyTimeout),
-        MaxDatabaseBytes = values.Read(nameof(MaxDatabaseBytes), MaxDatabaseBytes),
-    };
+        var periods = Periods.With(values);
+        return this with
+        {
+            Durability = values.Read(nameof(Durability), Durability),
+            BusyTimeout = values.Read(nameof(BusyTimeout), BusyTimeout),
+            MaxDatabaseBytes = values.Read(nameof(MaxDatabaseBytes), MaxDatabaseBytes),
+            Retention = periods.Succeeded,
+            FailedRetention = periods.Failed,
+            CancelledRetention = periods.Cancelled,
+            ExpiredRetention = periods.Expired,
+        };
+    }
+
+    /// <summary>How long finished tasks are kept, by how they ended.</summary>
+    internal RetentionPeriods Periods => new(Retention, FailedRetention, CancelledRetention, ExpiredRetention);
 
     internal SqliteBackendOptions Validated()
     {
@@ -73,25 +81,10 @@ public sealed record SqliteBackendOptions
     internal void CollectProblems(OptionProblems problems)
     {
         problems.Range(!Enum.IsDefined(Durability), nameof(Durability), Durability, "Full or Relaxed");
-        Period(Retention, nameof(Retention));
-        Period(FailedRetention, nameof(FailedRetention));
-        Period(CancelledRetention, nameof(CancelledRetention));
-        Period(ExpiredRetention, nameof(ExpiredRetention));
+        Periods.CollectProblems(problems);
         problems.Range(
             BusyTimeout < TimeSpan.FromMilliseconds(1) || BusyTimeout > TimeSpan.FromMinutes(10),
             nameof(BusyTimeout), BusyTimeout, "1 ms to 10 minutes");
         problems.Range(MaxDatabaseBytes < 1024 * 1024, nameof(MaxDatabaseBytes), MaxDatabaseBytes, "1 MiB or more");
-
-        void Period(TimeSpan? period, string property) => problems.Range(
-            period < TimeSpan.FromSeconds(1) || period > TimeSpan.FromDays(3650), property, period, "1 second to 3,650 days");
     }
-
-    /// <summary>How long tasks that ended so are kept; null until they are removed.</summary>
-    internal TimeSpan? RetentionOf(TaskState state) => state switch
-    {
-        TaskState.Failed => FailedRetention,
-        TaskState.Cancelled => CancelledRetention ?? Retention,
-        TaskState.Expired => ExpiredRetention ?? Retention,
-        _ => Retention,
-    };
 }

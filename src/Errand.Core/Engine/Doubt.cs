@@ -6,7 +6,10 @@ internal enum Doubt
     /// <summary>The store was opened, perhaps another one than before.</summary>
     Opened,
 
-    /// <summary>Another connection may have written since the last turn.</summary>
+    /// <summary>Others may have written: what waits for their work should look, when a turn is taken for it.</summary>
+    Polled,
+
+    /// <summary>Others have written since the last turn, as seen inside a transaction.</summary>
     OthersWrote,
 
     /// <summary>The transaction was rolled back.</summary>

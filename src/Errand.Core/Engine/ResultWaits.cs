@@ -45,7 +45,7 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
     /// <summary>Somebody else may have ended tasks that are waited for here.</summary>
     internal void LookAgain() => _looksAgain = true;
 
-    internal override void Doubted(Doubt why) => _looksAgain |= why == Doubt.OthersWrote;
+    internal override void Doubted(Doubt why) => _looksAgain |= why is Doubt.Polled or Doubt.OthersWrote;
 
     internal override void Committed(Effects effects)
     {

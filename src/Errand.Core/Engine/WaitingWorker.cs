@@ -17,11 +17,10 @@ internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvide
         : time.GetTimestamp() + (long)(request.Wait.TotalSeconds * time.TimestampFrequency);
 
     /// <summary>The version of what is ready of which it has seen everything.</summary>
-    internal long SeenVersion { get; set; } = -1;
+    internal long SeenVersion { get; private set; } = -1;
+
+    internal void NoteSeen(long version) => SeenVersion = version;
 
     /// <summary>Whether its wait may end without tasks.</summary>
     internal virtual bool IsOver => Deadline <= time.GetTimestamp();
-
-    /// <summary>How many more tasks can be started for it now.</summary>
-    internal abstract int Room { get; }
 }

@@ -76,7 +76,7 @@ internal sealed class WaitingWorkers<TTurn, TWaiting>(IInbox<TTurn> inbox, TimeP
         }
     }
 
-    internal List<TWaiting>.Enumerator GetEnumerator() => _waiting.GetEnumerator();
+    public List<TWaiting>.Enumerator GetEnumerator() => _waiting.GetEnumerator();
 
     IEnumerator<TWaiting> IEnumerable<TWaiting>.GetEnumerator() => GetEnumerator();
 

@@ -5,20 +5,20 @@ namespace Errand.Sqlite.Diagnostics;
 /// <summary>All wording of the SQLite backend's log. Ids are stable: 3xx.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(300, LogLevel.Error, "The writer of a SQLite backend failed, which is a fault in Errand; it goes on.")]
+    [LoggerMessage(300, LogLevel.Error, "The writer of a SQLite backend failed, which is a fault in Errand; it continues.")]
     internal static partial void WriterFault(ILogger logger, Exception exception);
 
     [LoggerMessage(301, LogLevel.Warning, "The connection to '{Path}' is replaced after an error.")]
     internal static partial void ConnectionReplaced(ILogger logger, string path, Exception exception);
 
     [LoggerMessage(302, LogLevel.Warning,
-        "SQLite {Version} can damage a file when several processes checkpoint at once (its WAL-reset bug, mended in 3.51.3). "
+        "SQLite {Version} can damage a file when several processes checkpoint at once (its WAL-reset bug, fixed in 3.51.3). "
         + "Errand checkpoints only under the write lock, which avoids it; other programs on '{Path}' might not.")]
     internal static partial void LibraryInRange(ILogger logger, string version, string path);
 
     [LoggerMessage(303, LogLevel.Warning,
-        "Worker {Owner} on {Host} (process {Process}) is gone: {Reason}. Its {Tasks} tasks were given back or, out of attempts, "
-        + "failed.")]
+        "Worker {Owner} on {Host} (process {Process}) is gone: {Reason}. Its {Tasks} tasks were released, or failed when out of "
+        + "attempts.")]
     internal static partial void WorkerGone(
         ILogger logger, long owner, string host, long process, string reason, int tasks);
 
@@ -26,10 +26,15 @@ internal static partial class Log
         "Task {TaskId} is parked for {Time}: no live worker knows its name '{TaskName}'. Its attempts are not charged.")]
     internal static partial void Parked(ILogger logger, long taskId, string taskName, TimeSpan time);
 
-    [LoggerMessage(305, LogLevel.Warning, "Upkeep of '{Path}' failed; it is tried again.")]
+    [LoggerMessage(305, LogLevel.Warning, "Upkeep of '{Path}' failed and will be tried again.")]
     internal static partial void UpkeepFailed(ILogger logger, string path, Exception exception);
 
     [LoggerMessage(306, LogLevel.Warning,
         "The write-ahead log of '{Path}' has {Bytes} bytes: something reads an old state of the database and holds it back.")]
     internal static partial void LogHeldBack(ILogger logger, string path, long bytes);
+
+    [LoggerMessage(307, LogLevel.Warning,
+        "'{Path}' was upgraded by a newer version of Errand. This process finishes the tasks that it runs and takes no new ones; "
+        + "update it.")]
+    internal static partial void Outdated(ILogger logger, string path, Exception exception);
 }

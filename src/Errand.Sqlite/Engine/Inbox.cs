@@ -1,19 +1,38 @@
 namespace Errand.Sqlite.Engine;
 
-/// <summary>Where callers leave operations for the writer thread: a lock-free stack, turned over when it is taken.</summary>
+/// <summary>Where callers leave operations for the writer thread: a lock-free stack, turned around when it is taken.</summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage(
     "Design", "CA1001:Types that own disposable fields should be disposable",
     Justification = "The event has no handle unless WaitHandle is asked for, and late callers may still ring it.")]
-internal sealed class Inbox
+internal sealed class Inbox : IInbox<Turn>
 {
-    private static readonly Operation Closed = new ClosedMark();
+    private static readonly Operation<Turn> Closed = new ClosedMark();
 
     private readonly ManualResetEventSlim _filled = new();
-    private Operation? _top; // Pushed by callers, taken whole by the writer.
+    private Operation<Turn>? _top; // Pushed by callers, taken whole by the writer.
+    private Action? _start; // Set once, before the first caller.
+    private volatile bool _isStarted; // Written by the first callers, read by all.
 
-    /// <summary>Leaves an operation.</summary>
-    /// <returns>False when the inbox is closed.</returns>
-    internal bool TryAdd(Operation operation)
+    internal static ObjectDisposedException Disposed => new("Errand.Sqlite.SqliteBackend");
+
+    /// <summary>Says how the writer is started when the first caller comes; it may be called more than once.</summary>
+    internal void StartWith(Action start) => _start = start;
+
+    public void Submit(Operation<Turn> operation)
+    {
+        if (!_isStarted)
+        {
+            _start?.Invoke();
+            _isStarted = true;
+        }
+
+        if (!TryAdd(operation))
+        {
+            throw Disposed;
+        }
+    }
+
+    public bool TryAdd(Operation<Turn> operation)
     {
         while (true)
         {
@@ -23,7 +42,7 @@ internal sealed class Inbox
                 return false;
             }
 
-            operation.Next = top;
+            operation.Link(top);
             if (Interlocked.CompareExchange(ref _top, operation, top) == top)
             {
                 if (top is null)
@@ -40,7 +59,7 @@ internal sealed class Inbox
     internal void Ring() => _filled.Set();
 
     /// <summary>Takes all that is there, oldest first, into <paramref name="operations"/>; waits when there is nothing.</summary>
-    internal void TakeAll(List<Operation> operations, TimeSpan wait)
+    internal void TakeAll(List<Operation<Turn>> operations, TimeSpan wait)
     {
         // Reset before looking: what comes later sets it again.
         _filled.Reset();
@@ -53,10 +72,10 @@ internal sealed class Inbox
         }
     }
 
-    /// <summary>Closes the inbox for good, and takes what was left in it.</summary>
-    internal void Close(List<Operation> operations) => Turn(Interlocked.Exchange(ref _top, Closed), operations);
+    /// <summary>Closes the inbox forever, and takes what was left in it.</summary>
+    internal void Close(List<Operation<Turn>> operations) => Turn(Interlocked.Exchange(ref _top, Closed), operations);
 
-    private static void Turn(Operation? newest, List<Operation> operations)
+    private static void Turn(Operation<Turn>? newest, List<Operation<Turn>> operations)
     {
         var first = operations.Count;
         for (var operation = newest; operation is not null; operation = operation.Next)
@@ -67,20 +86,5 @@ internal sealed class Inbox
         operations.Reverse(first, operations.Count - first);
     }
 
-    private sealed class ClosedMark : Operation
-    {
-        internal override TurnPart Part => TurnPart.Read;
-
-        internal override void Run()
-        {
-        }
-
-        internal override void Complete()
-        {
-        }
-
-        internal override void Fail(Exception exception)
-        {
-        }
-    }
+    private sealed class ClosedMark : Note<Turn>;
 }

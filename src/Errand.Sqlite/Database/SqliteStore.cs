@@ -1,0 +1,284 @@
+using System.Globalization;
+
+namespace Errand.Sqlite.Database;
+
+/// <summary>Where a database is, and how it is opened: checked before it is touched, created and migrated where needed.</summary>
+internal sealed class SqliteStore
+{
+    private readonly SqliteBackendOptions _options;
+
+    internal SqliteStore(string path, SqliteBackendOptions options)
+    {
+        _options = options;
+        IsMemory = path == ":memory:";
+        Path = IsMemory ? path : System.IO.Path.GetFullPath(path);
+        Name = IsMemory ? "The database :memory:" : $"The database '{Path}'";
+        Schema = new Schema(Name, options.Migrations);
+    }
+
+    internal Schema Schema { get; }
+
+    internal bool IsMemory { get; }
+
+    /// <summary>The full path of the file, or <c>:memory:</c>.</summary>
+    internal string Path { get; }
+
+    /// <summary>The path as SQLite has resolved it; null until the file was first opened. Written by the writer, read by anybody.</summary>
+    internal string? FileName { get; private set; }
+
+    /// <summary>As it is named in messages.</summary>
+    internal string Name { get; }
+
+    /// <summary>The size of the write-ahead log; 0 in memory.</summary>
+    internal long LogBytes
+    {
+        get
+        {
+            var log = new FileInfo(Path + "-wal");
+            return !IsMemory && log.Exists ? log.Length : 0;
+        }
+    }
+
+    /// <summary>Opens the connection that writes, and brings the schema up to date.</summary>
+    /// <param name="wasOpen">
+    /// Whether this backend has had it open before: then a schema that has been upgraded meanwhile is no error, since this backend may
+    /// have tasks to finish.
+    /// </param>
+    internal SqliteDatabase Open(bool wasOpen)
+    {
+        if (!IsMemory)
+        {
+            CheckPath();
+        }
+
+        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
+        try
+        {
+            Prepare(database, wasOpen);
+            FileName = database.FileName;
+            return database;
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Begins a transaction that writes, with patience for others that write at this moment.</summary>
+    /// <exception cref="BackendBusyException">Somebody else held the file for longer than the busy timeout.</exception>
+    internal void BeginWriting(SqliteDatabase database)
+    {
+        var patience = new BusyPatience(_options, _options.Random);
+        while (true)
+        {
+            try
+            {
+                database.Statement("begin immediate").Execute();
+                return;
+            }
+            catch (BackendBusyException) when (patience.Wait())
+            {
+                // Somebody else writes at this moment.
+            }
+        }
+    }
+
+    /// <summary>Opens a second connection to a file, for checkpoints.</summary>
+    internal SqliteDatabase OpenForCheckpoints()
+    {
+        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
+        database.Scalar("pragma wal_autocheckpoint = 0");
+        return database;
+    }
+
+    /// <summary>
+    /// Opens a second connection to a file that is there, which only looks, in a snapshot that lasts as long as the connection. It is
+    /// opened by itself: a file that the writer could not work with can still be looked at.
+    /// </summary>
+    internal SqliteDatabase OpenSnapshot()
+    {
+        if (!File.Exists(Path))
+        {
+            throw new BackendException($"{Name} does not exist; there is nothing to read.");
+        }
+
+        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
+        try
+        {
+            database.KeepLogOnClose();
+            database.Scalar("pragma wal_autocheckpoint = 0");
+            database.Execute("pragma temp_store = memory; pragma trusted_schema = off; pragma cell_size_check = on; pragma query_only = on");
+            Patiently(() => Schema.Identify(database), new Random());
+            Patiently(() => BeginSnapshot(database), new Random());
+            return database;
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
+    }
+
+    private void BeginSnapshot(SqliteDatabase database)
+    {
+        database.Execute("begin");
+        try
+        {
+            if (Schema.Identify(database) == 0)
+            {
+                throw new BackendException($"{Name} has no tables of Errand; there is nothing to read.");
+            }
+        }
+        catch
+        {
+            database.Execute("rollback");
+            throw;
+        }
+    }
+
+    /// <summary>Sets how commits are synced, and makes sure that it was understood.</summary>
+    internal void SetSynchronous(SqliteDatabase database, Durability durability)
+    {
+        var level = LevelOf(durability);
+        database.Execute(level == 2 ? "pragma synchronous = full" : "pragma synchronous = normal");
+        if (database.Scalar("pragma synchronous") != level)
+        {
+            throw new BackendException($"{Name} did not accept synchronous = {level}; its durability cannot be promised.");
+        }
+    }
+
+    /// <summary>
+    /// Sees that a caller's connection keeps what the backend promises, and leaves the log to the backend's own checkpoints.
+    /// </summary>
+    internal void CheckDurability(SqliteDatabase database)
+    {
+        database.Scalar("pragma wal_autocheckpoint = 0");
+        var level = database.Scalar("pragma synchronous");
+        if (level < LevelOf(_options.Durability))
+        {
+            throw new InvalidOperationException(
+                $"The transaction's connection has synchronous = {level}, but the backend promises Durability.{_options.Durability}. "
+                + $"Execute 'pragma synchronous = {LevelOf(_options.Durability)}' on it before the transaction begins.");
+        }
+    }
+
+    private static int LevelOf(Durability durability) => durability == Durability.Full ? 2 : 1;
+
+    private void CheckPath()
+    {
+        if (Directory.Exists(Path))
+        {
+            throw new BackendException($"{Name} is a directory. Give the path of a file in it.");
+        }
+
+        var folder = System.IO.Path.GetDirectoryName(Path);
+        if (!Directory.Exists(folder))
+        {
+            throw new BackendException($"{Name} cannot be opened: its folder does not exist. Create '{folder}' first.");
+        }
+
+        if (!OperatingSystem.IsWindows() && !File.Exists(Path))
+        {
+            CreateForOwnerOnly();
+        }
+    }
+
+    /// <summary>
+    /// Payloads may hold secrets: nobody else may read the file. SQLite gives its log and index the same mode. A file that is
+    /// there already is never opened here: closing it would drop SQLite's own locks in this process
+    /// (https://www.sqlite.org/howtocorrupt.html §2.2).
+    /// </summary>
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    private void CreateForOwnerOnly()
+    {
+        try
+        {
+            new FileStream(Path, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }).Dispose();
+        }
+        catch (IOException) when (File.Exists(Path))
+        {
+            // Another process was first.
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackendException($"{Name} cannot be created: {e.Message}", false, e);
+        }
+    }
+
+    private void Prepare(SqliteDatabase database, bool wasOpen)
+    {
+        if (!wasOpen)
+        {
+            Patiently(() => Schema.Identify(database));
+        }
+
+        if (database.IsReadOnly)
+        {
+            throw new BackendException(
+                $"{Name} is read-only. Make the file and its folder writable for this user; it was not changed.");
+        }
+
+        database.Execute("pragma temp_store = memory; pragma trusted_schema = off; pragma cell_size_check = on");
+        if (_options.MaxDatabaseBytes is { } bytes)
+        {
+            var pages = bytes / database.Scalar("pragma page_size")!.Value;
+            database.Scalar(string.Create(CultureInfo.InvariantCulture, $"pragma max_page_count = {pages}"));
+        }
+
+        // Takes effect only in a database that has no tables yet.
+        Patiently(() => database.Execute("pragma auto_vacuum = incremental"));
+        if (!IsMemory)
+        {
+            Patiently(() => SwitchToLog(database));
+            database.Scalar("pragma wal_autocheckpoint = 0");
+            SetSynchronous(database, Durability.Full);
+        }
+
+        if (!wasOpen || Schema.Newer(database) is null)
+        {
+            Patiently(() => Schema.Migrate(database, () => _options.Reached?.Invoke(EnginePoint.Migration)));
+        }
+
+        if (!IsMemory)
+        {
+            SetSynchronous(database, _options.Durability);
+        }
+    }
+
+    private void SwitchToLog(SqliteDatabase database)
+    {
+        if (database.Text("pragma journal_mode = wal") is var mode && mode != "wal")
+        {
+            throw new BackendException(
+                $"{Name} cannot have a write-ahead log (it keeps journal_mode = {mode}), as on some network file systems. Choose a "
+                + "path on a disk of this machine.");
+        }
+    }
+
+    /// <summary>Runs <paramref name="step"/> again while another program holds the file, for the busy timeout at most.</summary>
+    private void Patiently(Action step, Random? random = null)
+    {
+        var patience = new BusyPatience(_options, random ?? _options.Random);
+        while (true)
+        {
+            try
+            {
+                step();
+                return;
+            }
+            catch (BackendBusyException)
+            {
+                if (!patience.Wait())
+                {
+                    throw;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+namespace Errand.Sqlite.Engine;
+
+/// <summary>
+/// One transaction, and the five doors through which a task's life changes in it: <see cref="Insert(NewTask, long, long, long, long, long)"/>,
+/// <see cref="Start"/>, <see cref="WaitAgain"/>, <see cref="End(long, SqliteStatement)"/> and <see cref="Remove"/>. Kinds keep their
+/// own statements; the method is the door, and every part that listens hears of it there.
+/// </summary>
+/// <remarks>
+/// The writer takes its turns over the session's connection. A caller's transaction is the same over the caller's connection and
+/// thread: nothing remembered by the writer is touched, and its <see cref="Effects"/> are dropped.
+/// </remarks>
+internal sealed class Turn(
+    SqliteDatabase database, InternedNames names, TaskIds ids, PartList<Turn> parts, long now, SchemaTooNewException? outdated = null)
+    : ITurn
+{
+    /// <summary>The owner of a task that nobody runs: as wide in the row as a worker's id.</summary>
+    internal const long Nobody = 1L << 40;
+
+    /// <summary>Whoever settles a task must hold its lease: this id, this owner, this start, and still running.</summary>
+    internal const string Fence = "id = @id and owner = @owner and epoch = @epoch and state = 12";
+
+    internal SqliteDatabase Database => database;
+
+    internal InternedNames Names => names;
+
+    /// <summary>The clock of this transaction, in ms UTC.</summary>
+    internal long Now => now;
+
+    public Effects Effects { get; } = new();
+
+    public SchemaTooNewException? Outdated => outdated;
+
+    /// <summary>Nothing to do: rows are written as they come.</summary>
+    public void End(TurnStage stage)
+    {
+    }
+
+    internal SqliteStatement Statement(string sql) => database.Statement(sql);
+
+    /// <summary>A statement that is fenced, with the lease as its next parameters.</summary>
+    internal static SqliteStatement Fenced(SqliteStatement statement, TaskLease lease) =>
+        statement.With(lease.Id).With(lease.Owner).With(lease.Epoch);
+
+    internal long NewId() => ids.Take();
+
+    internal long IdOf(string name) => names.IdOf(database, name);
+
+    internal string TextOf(long name) => names.TextOf(database, name);
+
+    // language=sqlite
+    private const string InsertTaskSql = """
+        insert into errand_tasks (
+            id, state, owner, epoch, attempt, priority, due, started, queue, name, max_attempts, enqueued, timeout, expires,
+            unique_key, retry, trace, payload)
+        values (
+            @id, @state, @owner, @epoch, @attempt, @priority, @due, @now, @queue, @name, @max_attempts, @now, @timeout, @expires,
+            @unique_key, @retry, @trace, @payload)
+        """;
+
+    // As above, for the many tasks that have nothing of what may be null: each value that is bound costs as much as some columns.
+    // language=sqlite
+    private const string InsertPlainTaskSql = """
+        insert into errand_tasks (
+            id, state, owner, epoch, attempt, priority, due, started, queue, name, max_attempts, enqueued, payload)
+        values (@id, @state, @owner, @epoch, @attempt, @priority, @due, @now, @queue, @name, @max_attempts, @now, @payload)
+        """;
+
+    /// <summary>A new task: running for <paramref name="owner"/>, or, when that is <see cref="Nobody"/>, waiting until it is due.</summary>
+    internal void Insert(NewTask task, long id, long queue, long name, long due, long owner)
+    {
+        var state = owner != Nobody ? TaskState.Running : due <= now ? TaskState.Pending : TaskState.Scheduled;
+        var starts = owner != Nobody ? 1 : 0;
+        var retry = RetryText.Of(task.Retry);
+        var isPlain = retry is null && task is { Timeout: null, ExpiresAt: null, UniqueKey: null, Trace: null };
+        var row = Statement(isPlain ? InsertPlainTaskSql : InsertTaskSql)
+            .With(id).With((long)state).With(owner).With(starts).With(starts).With(task.Priority).With(due)
+            .With(now).With(queue).With(name).With(task.Retry.MaxAttempts);
+        if (!isPlain)
+        {
+            row.With((long?)task.Timeout?.TotalMilliseconds).With(task.ExpiresAt?.ToUnixTimeMilliseconds()).With(task.UniqueKey)
+                .With(retry).With(task.Trace);
+        }
+
+        row.With(task.Payload.Span).Execute();
+        if (state == TaskState.Pending)
+        {
+            Effects.Ready();
+        }
+        else if (state == TaskState.Scheduled)
+        {
+            Effects.WakeOthers();
+        }
+
+        foreach (var part in parts.Inserting)
+        {
+            part.Inserted(this, task, id, state, due);
+        }
+    }
+
+    /// <summary>A finished task waits again as a live one.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="copy">Copies its row to the live ones.</param>
+    /// <param name="beforeDelete">What is kept of its row, before that is deleted.</param>
+    /// <returns>False when the statement found no row to copy.</returns>
+    internal bool Insert(long id, SqliteStatement copy, Action<Turn, long> beforeDelete)
+    {
+        if (copy.Execute() != 1)
+        {
+            return false;
+        }
+
+        beforeDelete(this, id);
+        Statement(DeleteFinishedSql).With(id).Execute();
+        Effects.Ready();
+        return true;
+    }
+
+    // language=sqlite
+    private const string StartSql = """
+        update errand_tasks
+        set    state = 12, owner = @owner, epoch = epoch + 1, attempt = attempt + 1, started = @now
+        where  id = @id
+        """;
+
+    /// <summary>A task that was read as pending in this transaction starts.</summary>
+    internal void Start(long id, long owner) => Statement(StartSql).With(owner).With(now).With(id).Execute();
+
+    /// <summary>A task waits, or waits again, until <paramref name="due"/>; or several do.</summary>
+    /// <returns>How many rows the statement changed.</returns>
+    internal int WaitAgain(long due, SqliteStatement update)
+    {
+        var count = update.Execute();
+        if (count > 0)
+        {
+            if (due <= now)
+            {
+                Effects.Ready();
+            }
+            else
+            {
+                Effects.WakeOthers();
+            }
+
+            foreach (var part in parts.Waiting)
+            {
+                part.WaitsAgain(this, due);
+            }
+        }
+
+        return count;
+    }
+
+    // language=sqlite
+    private const string DeleteTaskSql = "delete from errand_tasks where id = @id";
+
+    /// <summary>A task ends: <paramref name="archive"/> copies its row to the finished ones, and it leaves the live ones.</summary>
+    /// <returns>False when the statement found no row to copy.</returns>
+    internal bool End(long id, SqliteStatement archive)
+    {
+        if (archive.Execute() != 1)
+        {
+            return false;
+        }
+
+        Statement(DeleteTaskSql).With(id).Execute();
+        Effects.Ended.Add(id);
+        return true;
+    }
+
+    // language=sqlite
+    private const string IsWaitingSql = "select 1 from errand_tasks where id = @id and state in (10, 11)";
+
+    // language=sqlite
+    private const string DeleteFinishedSql = "delete from errand_finished where id = @id";
+
+    /// <summary>A task that does not run goes with all that is kept of it.</summary>
+    /// <returns>False when there is none that does not run.</returns>
+    internal bool Remove(long id)
+    {
+        var isWaiting = Statement(IsWaitingSql).With(id).Scalar() is not null;
+        if (Statement(isWaiting ? DeleteTaskSql : DeleteFinishedSql).With(id).Execute() == 0)
+        {
+            return false;
+        }
+
+        foreach (var part in parts.Removing)
+        {
+            part.Removed(this, id);
+        }
+
+        Effects.Ended.Add(id); // Whoever waits for it looks, and learns that there is no such task.
+        return true;
+    }
+
+    // language=sqlite
+    private const string ExistsSql = """
+        select 1 from errand_tasks where id = @id
+        union all
+        select 1 from errand_finished where id = @id
+        """;
+
+    /// <summary>Whether there is such a task, live or finished.</summary>
+    internal bool Exists(long id) => Statement(ExistsSql).With(id).Scalar() is not null;
+
+    /// <summary>Reads in one snapshot, which holds nobody up. Not inside a transaction.</summary>
+    internal T InSnapshot<T>(Func<Turn, T> read)
+    {
+        Statement("begin").Execute();
+        try
+        {
+            return read(this);
+        }
+        finally
+        {
+            if (database.IsInTransaction)
+            {
+                Statement("rollback").Execute(); // Nothing was written: it only ends the snapshot.
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+using Microsoft.Extensions.Logging;
+
+namespace Errand.Sqlite.Engine;
+
+/// <summary>
+/// The one that writes: it takes what callers leave in the inbox, and carries it out turn by turn on a thread of its own, the only
+/// one that uses the session.
+/// </summary>
+internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
+{
+    private readonly SqliteStore _store;
+    private readonly SqliteBackendOptions _options;
+    private readonly WriteAheadLog _log;
+    private readonly SpareIds _spareIds;
+    private readonly Results _results;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly Inbox _inbox;
+    private readonly Lock _startLock = new();
+    private Thread? _thread; // Started once, under the lock; joined by dispose.
+    private Task? _disposal; // Set once, under the lock.
+
+    // From here on, every field is the thread's alone.
+    private readonly Agenda _agenda;
+    private Session? _session;
+    private bool _wasOpen;
+    private ITimer? _alarm;
+    private CloseOperation? _closing;
+
+    internal Writer(
+        SqliteStore store, SqliteBackendOptions options, Inbox inbox, PartList<Turn> parts, WriteAheadLog log, SpareIds spareIds,
+        Results results, ILogger logger)
+        : base(parts)
+    {
+        _store = store;
+        _options = options;
+        _inbox = inbox;
+        _log = log;
+        _spareIds = spareIds;
+        _results = results;
+        _logger = logger;
+        _time = options.TimeProvider;
+        _agenda = new Agenda(_time);
+        inbox.StartWith(Start);
+    }
+
+    internal bool IsDisposed => _disposal is not null;
+
+    protected override long Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    protected override bool IsOpen => _session is not null;
+
+    protected override Turn? Reader => _session?.Reader;
+
+    protected override TimeSpan BusyTimeout => _options.BusyTimeout;
+
+    private Session Session => _session ?? throw new InvalidOperationException("The turn has not opened the database.");
+
+    /// <summary>Carries out what was submitted, ends every wait, and closes the database. Idempotent.</summary>
+    public ValueTask DisposeAsync()
+    {
+        lock (_startLock)
+        {
+            return new ValueTask(_disposal ??= CloseOnceAsync());
+        }
+    }
+
+    private void Start()
+    {
+        lock (_startLock)
+        {
+            if (_disposal is not null)
+            {
+                throw Inbox.Disposed;
+            }
+
+            if (_thread is null)
+            {
+                var thread = new Thread(Write) { IsBackground = true, Name = "errand-sqlite" };
+                thread.UnsafeStart();
+                _thread = thread;
+            }
+        }
+    }
+
+    private Task CloseOnceAsync()
+    {
+        if (_thread is not { } thread)
+        {
+            _inbox.Close([]);
+            return Task.CompletedTask;
+        }
+
+        var close = new CloseOperation(this);
+        _inbox.TryAdd(close);
+        return JoinAsync();
+
+        async Task JoinAsync()
+        {
+            await close.Closed.ConfigureAwait(false);
+            thread.Join(); // It has reported its end already: this waits for its stack to be gone.
+        }
+    }
+
+    private void Write()
+    {
+        while (!IsClosing)
+        {
+            Arrived.Clear();
+            try
+            {
+                _inbox.TakeAll(Arrived, Sleepable(TimeToWait(_agenda)));
+                TakeTurnAsync().GetAwaiter().GetResult(); // Nothing in it waits: every step of this store is synchronous.
+            }
+            catch (Exception e)
+            {
+                // A fault of ours. No caller may wait forever because of it, and the thread must live on.
+                FailAllAsync(new BackendException($"{_store.Name}: the writer failed, which is a fault in Errand.", false, e))
+                    .GetAwaiter().GetResult();
+                Log.WriterFault(_logger, e);
+            }
+        }
+
+        Close();
+    }
+
+    /// <summary>On the system's clock the thread sleeps by itself; a clock of tests rings the bell instead.</summary>
+    private TimeSpan Sleepable(TimeSpan wait)
+    {
+        if (_time == TimeProvider.System || wait == TimeSpan.Zero || wait == Timeout.InfiniteTimeSpan)
+        {
+            return wait;
+        }
+
+        _alarm ??= _time.CreateTimer(static inbox => ((Inbox)inbox!).Ring(), _inbox, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _alarm.Change(wait, Timeout.InfiniteTimeSpan);
+        return Timeout.InfiniteTimeSpan;
+    }
+
+    protected override ValueTask OpenAsync()
+    {
+        if (_session is null)
+        {
+            _session = new Session(_store, _store.Open(_wasOpen), Parts, _time);
+            _wasOpen = true;
+            Parts.Doubt(Doubt.Opened);
+        }
+
+        _log.EmptyIfDoubtful(Session.Database);
+        return default;
+    }
+
+    /// <summary>Ids are taken before the turn and synced whatever the durability: a rollback or a power cut gives none twice.</summary>
+    protected override ValueTask PrepareAsync(List<Operation<Turn>> settles, List<Operation<Turn>> enqueues)
+    {
+        var needed = 0;
+        var spare = 0;
+        foreach (var operation in enqueues)
+        {
+            if (operation is IUsesIds user)
+            {
+                needed += user.NewIds;
+                spare = Math.Max(spare, user.SpareIds);
+            }
+        }
+
+        if (!Session.HasIds(needed) || spare > 0)
+        {
+            TakeIds(Session.HasIds(needed) ? 0 : Math.Max(needed, TaskIds.BlockSize), spare);
+        }
+
+        return default;
+    }
+
+    private void TakeIds(int needed, int spare)
+    {
+        if (!_store.IsMemory && spare == 0 && _spareIds.AreLow)
+        {
+            spare = TaskIds.BlockSize; // In the same commit: a process that enqueues may do so in a transaction as well.
+        }
+
+        _log.OweSync();
+        var turn = Begin();
+        try
+        {
+            var first = TaskIds.TakeBlock(turn.Database, needed + spare);
+            Commit();
+            if (needed > 0)
+            {
+                Session.UseIds(first, needed);
+            }
+
+            if (spare > 0)
+            {
+                _spareIds.Use(first + needed, spare);
+            }
+        }
+        catch
+        {
+            Parts.Doubt(Session.RollBack() ? Doubt.OutcomeUnknown : Doubt.RolledBack);
+            throw;
+        }
+    }
+
+    protected override ValueTask<Turn> BeginAsync() => ValueTask.FromResult(Begin());
+
+    protected override ValueTask CommitAsync(Turn turn)
+    {
+        Commit();
+        return default;
+    }
+
+    protected override ValueTask<bool> RollBackAsync(Turn turn, Exception exception) => ValueTask.FromResult(Session.RollBack());
+
+    private Turn Begin()
+    {
+        _log.BeforeBegin(Session.Database);
+        return Session.Begin();
+    }
+
+    private void Commit()
+    {
+        _options.Reached?.Invoke(EnginePoint.Commit);
+        Session.Commit();
+        _log.Committed(Session.Database);
+    }
+
+    /// <summary>Each alone would only wait as long again.</summary>
+    protected override bool ConcernsAll(BackendException exception) => exception is BackendBusyException;
+
+    protected override bool IsHeldUp(BackendException exception) => exception is BackendBusyException;
+
+    protected override ValueTask AfterFailureAsync(Exception exception)
+    {
+        if (exception is BackendFullException)
+        {
+            _log.Shorten(); // An empty log is the room that can be made here.
+        }
+
+        if (_session is not null && !_store.IsMemory && exception is BackendException e && SqliteErrors.SpoilsConnection(e))
+        {
+            Log.ConnectionReplaced(_logger, _store.Path, e);
+            CloseSession();
+            _log.Distrust();
+        }
+
+        return default;
+    }
+
+    protected override async ValueTask ReadAsync(List<Operation<Turn>> reads)
+    {
+        foreach (var read in reads)
+        {
+            try
+            {
+                await OpenAsync().ConfigureAwait(false);
+                var reader = Session.Reader;
+                await _results.LookAsync(reader, [read]).ConfigureAwait(false);
+                read.Run(reader);
+                read.Complete();
+            }
+            catch (BackendException e)
+            {
+                await AfterFailureAsync(e).ConfigureAwait(false);
+                read.Fail(e);
+            }
+        }
+    }
+
+    protected override void ReportUpkeepFailed(Exception exception) => Log.UpkeepFailed(_logger, _store.Path, exception);
+
+    protected override void ReportOutdated(SchemaTooNewException exception) => Log.Outdated(_logger, _store.Path, exception);
+
+    private void CloseSession()
+    {
+        _log.CloseConnection();
+        _session?.Dispose();
+        _session = null;
+    }
+
+    private void Close()
+    {
+        _inbox.Close(Arrived);
+        var disposed = Inbox.Disposed;
+        foreach (var operation in Arrived)
+        {
+            operation.Fail(disposed);
+        }
+
+        CloseParts(disposed);
+        _alarm?.Dispose();
+        CloseSession();
+        _closing?.SetClosed();
+    }
+
+    private void CloseAfterTurn(CloseOperation operation)
+    {
+        IsClosing = true;
+        _closing = operation;
+    }
+
+    /// <summary>Tells the writer that this turn is its last.</summary>
+    private sealed class CloseOperation(Writer writer) : Operation<Turn>
+    {
+        private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal Task Closed => _closed.Task;
+
+        internal override TurnStage Stage => TurnStage.Read;
+
+        internal override void Complete() => writer.CloseAfterTurn(this);
+
+        /// <summary>The database could not be opened: there is nothing else to close.</summary>
+        internal override void Fail(Exception exception) => writer.CloseAfterTurn(this);
+
+        internal void SetClosed() => _closed.SetResult();
+    }
+}

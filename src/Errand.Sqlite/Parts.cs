@@ -1,0 +1,65 @@
+using Microsoft.Extensions.Logging;
+
+namespace Errand.Sqlite;
+
+/// <summary>
+/// The parts of this store, and the order in which they hear of each moment of a turn. A feature is a folder of its own and one line
+/// here.
+/// </summary>
+internal sealed class Parts
+{
+    internal Parts(SqliteStore store, SqliteBackendOptions options, Inbox inbox, ILogger logger)
+    {
+        var time = options.TimeProvider;
+        var waiting = new WaitingWorkers<Turn, Waiting>(inbox, time);
+        var vacuum = new Vacuum(store, time);
+        var parking = new Parking(logger);
+        Incarnations = new Incarnations();
+        Results = new Results(inbox, time);
+        Neighbours = new Neighbours(store, Incarnations, waiting, Results, inbox, time, DoubtAll);
+        All = new PartList<Turn>(
+            Neighbours,
+            Incarnations,
+            Sweep = new Sweep(store, Incarnations, time, logger),
+            Pauses = new Pauses(),
+            new UniqueKeys(time),
+            new Expiry(),
+            parking,
+            new Promotion(waiting),
+            Reserving = new Reserving(waiting, Incarnations, Pauses, parking, time),
+            Cancellation = new Cancellation(Incarnations, time),
+            new Attempts(),
+            new Progress(),
+            Settling = new Settling(Results),
+            Results,
+            new Retention(options.Periods, vacuum, time, WithTasks),
+            Vacuum = vacuum,
+            Log = new WriteAheadLog(store, options, logger));
+    }
+
+    internal PartList<Turn> All { get; }
+
+    private void DoubtAll(Doubt why) => All.Doubt(why);
+
+    private Part<Turn>[] WithTasks() => All.Pruning;
+
+    internal Neighbours Neighbours { get; }
+
+    internal Incarnations Incarnations { get; }
+
+    internal Sweep Sweep { get; }
+
+    internal Pauses Pauses { get; }
+
+    internal Reserving Reserving { get; }
+
+    internal Cancellation Cancellation { get; }
+
+    internal Settling Settling { get; }
+
+    internal Results Results { get; }
+
+    internal Vacuum Vacuum { get; }
+
+    internal WriteAheadLog Log { get; }
+}

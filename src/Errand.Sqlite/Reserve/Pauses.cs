@@ -1,0 +1,108 @@
+namespace Errand.Sqlite.Reserve;
+
+/// <summary>Queues: which are paused, and which have tasks ready.</summary>
+internal sealed class Pauses : Part<Turn>
+{
+    private readonly HashSet<long> _paused = []; // As of this transaction; read again when somebody else has written.
+    private bool _areKnown;
+
+    internal override Moments Hears => Moments.Doubted | Moments.Began;
+
+    internal Operation<Turn, bool> Pause(string queue) => new PauseOperation(this, queue, PauseSql);
+
+    internal Operation<Turn, bool> Resume(string queue) => new PauseOperation(this, queue, ResumeSql);
+
+    internal bool IsPaused(long queue) => _paused.Count > 0 && _paused.Contains(queue);
+
+    internal override void Doubted(Doubt why) => _areKnown &= why == Doubt.Polled;
+
+    internal override void Began(Turn turn)
+    {
+        if (!_areKnown)
+        {
+            Read(turn);
+        }
+    }
+
+    // language=sqlite
+    private const string PauseSql = "insert or ignore into errand_paused_queues (queue) values (@queue)";
+
+    // language=sqlite
+    private const string ResumeSql = "delete from errand_paused_queues where queue = @queue";
+
+    // language=sqlite
+    private const string SelectPausedSql = "select queue from errand_paused_queues";
+
+    private void Read(Turn turn)
+    {
+        _paused.Clear();
+        var rows = turn.Statement(SelectPausedSql);
+        while (rows.Step())
+        {
+            _paused.Add(rows.Int64(0));
+        }
+
+        _areKnown = true;
+    }
+
+    /// <summary>The paused queues of a snapshot, by name.</summary>
+    internal static string[] PausedQueues(Turn snapshot)
+    {
+        List<string> queues = [];
+        var rows = snapshot.Statement(SelectPausedSql);
+        while (rows.Step())
+        {
+            queues.Add(snapshot.TextOf(rows.Int64(0)));
+        }
+
+        queues.Sort(StringComparer.Ordinal);
+        return [.. queues];
+    }
+
+    // language=sqlite
+    private const string SelectReadyQueuesSql = """
+        with recursive queues (queue) as (
+            select min(queue) from errand_tasks where state = 10
+            union all
+            select (select min(queue) from errand_tasks where state = 10 and queue > queues.queue) from queues where queue is not null
+        )
+        select queue from queues where queue is not null
+        """;
+
+    /// <summary>The queues that have tasks ready: a hop in the index for each.</summary>
+    internal static List<long> ReadyQueues(Turn turn)
+    {
+        List<long> queues = [];
+        var rows = turn.Statement(SelectReadyQueuesSql);
+        while (rows.Step())
+        {
+            queues.Add(rows.Int64(0));
+        }
+
+        return queues;
+    }
+
+    internal override IReadOnlyList<string> Tables => ["errand_paused_queues"];
+
+    internal override IReadOnlyList<string> InvariantsSql =>
+    [
+        """
+        select 'A paused queue has the name ' || queue || ', which is not there.'
+        from   errand_paused_queues
+        where  queue not in (select id from errand_names)
+        limit  20
+        """,
+    ];
+
+    private sealed class PauseOperation(Pauses pauses, string queue, string sql) : Operation<Turn, bool>
+    {
+        internal override TurnStage Stage => TurnStage.Settle;
+
+        internal override void Run(Turn turn)
+        {
+            Result = turn.Statement(sql).With(turn.IdOf(queue)).Execute() == 1 || Result;
+            pauses.Read(turn);
+            turn.Effects.Ready();
+        }
+    }
+}

@@ -1,0 +1,61 @@
+namespace Errand.Sqlite.Reserve;
+
+/// <summary>A worker of this process that waits for tasks, with what this transaction has started for it.</summary>
+internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeProvider time) : WaitingWorker<Turn>(request, time)
+{
+    private LocalWorker? _worker;
+    private Dictionary<long, bool>? _takesQueue; // What was found out about a queue, by its number.
+
+    /// <summary>What this transaction has started for it.</summary>
+    internal List<ReservedTask> Reserved { get; } = new(Math.Min(request.MaxTasks, 64));
+
+    internal bool HasRoom => Reserved.Count < Request.MaxTasks && (Request.FreeSlots is not { } free || Reserved.Count < free());
+
+    internal override void Hear()
+    {
+        _worker = reserving.WorkerOf(Owner);
+        if (_worker is null)
+        {
+            Fail(new WorkerLostException(Owner));
+            return;
+        }
+
+        reserving.Add(this);
+    }
+
+    /// <summary>The places of its queues, in the order in which they are looked at this time.</summary>
+    internal int[] NextOrder() => _worker?.Rotation.Next(Request.Queues) ?? [];
+
+    internal bool Knows(long name) => _worker?.Knows(name) == true;
+
+    internal bool Takes(Turn turn, long queue, long name)
+    {
+        if (!Knows(name))
+        {
+            return false;
+        }
+
+        _takesQueue ??= [];
+        if (!_takesQueue.TryGetValue(queue, out var takes))
+        {
+            var text = turn.TextOf(queue);
+            takes = Request.Queues.Any(subscription => subscription.Matches(text));
+            _takesQueue.Add(queue, takes);
+        }
+
+        return takes;
+    }
+
+    /// <summary>The transaction was rolled back: it got nothing, and names that were new in it may be given other numbers.</summary>
+    internal void TakeBack()
+    {
+        Reserved.Clear();
+        _takesQueue = null;
+    }
+
+    internal override void Complete()
+    {
+        Result = Reserved;
+        base.Complete();
+    }
+}

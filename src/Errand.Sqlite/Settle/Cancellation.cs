@@ -1,0 +1,140 @@
+namespace Errand.Sqlite.Settle;
+
+/// <summary>
+/// Cancel: a task that waits ends at once; one that runs is marked, and its worker is told after every turn that may have brought
+/// such a mark, until the task is settled.
+/// </summary>
+internal sealed class Cancellation(Incarnations incarnations, TimeProvider time) : Part<Turn>
+{
+    /// <summary>How often marks that others have made are looked for at most.</summary>
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(250);
+
+    private bool _mayBeMarked; // Somebody has written who may have marked a task of ours.
+    private bool _isMarkedHere; // One of those marks is of this turn.
+    private long _lastLook;
+
+    internal override Moments Hears => Moments.Doubted | Moments.Tidy;
+
+    internal Operation<Turn, CancelOutcome> Cancel(long id) => new CancelOperation(this, id);
+
+    internal override void Doubted(Doubt why) => _mayBeMarked |= why is Doubt.Polled or Doubt.OthersWrote;
+
+    // language=sqlite
+    private const string ArchiveCancelledSql = """
+        insert into errand_finished (id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished)
+        select id, 22, queue, name, priority, attempt, epoch, enqueued, due, started, @now
+        from   errand_tasks
+        where  id = @id and state in (10, 11)
+        """;
+
+    // language=sqlite
+    private const string RequestCancelSql = "update errand_tasks set cancelled = 1 where id = @id and state = 12";
+
+    /// <returns>Null when there is no such task.</returns>
+    private CancelOutcome? Cancel(Turn turn, long id)
+    {
+        if (turn.End(id, turn.Statement(ArchiveCancelledSql).With(turn.Now).With(id)))
+        {
+            return CancelOutcome.Cancelled;
+        }
+
+        if (turn.Statement(RequestCancelSql).With(id).Execute() == 1)
+        {
+            turn.Effects.WakeOthers();
+            turn.Effects.AfterCommit(() => _mayBeMarked = _isMarkedHere = true);
+            return CancelOutcome.Requested;
+        }
+
+        return turn.Exists(id) ? CancelOutcome.AlreadyFinished : null;
+    }
+
+    // language=sqlite
+    private const string ArchiveCancelledAttemptSql = $"""
+        insert into errand_finished (id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished, error)
+        select id, 22, queue, name, priority, attempt, epoch, enqueued, due, started, @now, @error
+        from   errand_tasks
+        where  {Turn.Fence}
+        """;
+
+    /// <summary>A task that runs ends as cancelled.</summary>
+    internal static bool End(Turn turn, TaskLease lease, string? reason) =>
+        turn.End(lease.Id, Turn.Fenced(turn.Statement(ArchiveCancelledAttemptSql).With(turn.Now).With(reason), lease));
+
+    // language=sqlite
+    private const string EndedCancelledSql = "select 1 from errand_finished where id = @id and state = 22";
+
+    private static bool EndedCancelled(Turn turn, long id) => turn.Statement(EndedCancelledSql).With(id).Scalar() is not null;
+
+    // language=sqlite
+    private const string SelectCancelledSql =
+        "select id, epoch from errand_tasks where owner = @owner and state = 12 and cancelled is not null";
+
+    /// <summary>The workers of this process hear which of their tasks are to be cancelled.</summary>
+    internal override ValueTask TidyAsync(Turn? reader)
+    {
+        if (reader is null || !_mayBeMarked || (!_isMarkedHere && time.GetElapsedTime(_lastLook) < LookInterval))
+        {
+            return default;
+        }
+
+        _mayBeMarked = _isMarkedHere = false;
+        _lastLook = time.GetTimestamp();
+        foreach (var worker in incarnations)
+        {
+            if (worker.CancelRequested is not { } tell)
+            {
+                continue;
+            }
+
+            var rows = reader.Statement(SelectCancelledSql).With(worker.Owner);
+            while (rows.Step())
+            {
+                tell(new TaskLease(rows.Int64(0), worker.Owner, rows.Int64(1)));
+                _mayBeMarked = true; // Until it is settled: the task may have been on its way to the worker.
+            }
+        }
+
+        return default;
+    }
+
+    // language=sqlite
+    private const string SelectAllCancelledSql = "select id, owner, epoch from errand_tasks where state = 12 and cancelled is not null";
+
+    internal override void Rest(Turn copy)
+    {
+        List<TaskLease> cancelled = [];
+        var rows = copy.Statement(SelectAllCancelledSql);
+        while (rows.Step())
+        {
+            cancelled.Add(new TaskLease(rows.Int64(0), rows.Int64(1), rows.Int64(2)));
+        }
+
+        cancelled.ForEach(lease => End(copy, lease, reason: null));
+    }
+
+    // language=sqlite
+    internal override IReadOnlyList<string> InvariantsSql =>
+    [
+        """
+        select 'Task ' || id || ' is to be cancelled, but does not run.' from errand_tasks where cancelled is not null and state <> 12 limit 20
+        """,
+    ];
+
+    private sealed class CancelOperation(Cancellation cancellation, long id) : Operation<Turn, CancelOutcome>
+    {
+        private CancelOutcome? _outcome;
+
+        internal override TurnStage Stage => TurnStage.Settle;
+
+        internal override void Run(Turn turn)
+        {
+            // After a rollback whose commit was done after all, a second run finds the task ended by the first.
+            var outcome = cancellation.Cancel(turn, id);
+            _outcome = _outcome == CancelOutcome.Cancelled && outcome == CancelOutcome.AlreadyFinished && EndedCancelled(turn, id)
+                ? _outcome
+                : outcome;
+            Result = _outcome.GetValueOrDefault();
+            Refusal = _outcome is null ? new TaskNotFoundException(id) : null;
+        }
+    }
+}

@@ -1,0 +1,138 @@
+using Microsoft.Extensions.Logging;
+
+namespace Errand.Sqlite.Workers;
+
+/// <summary>
+/// How the dead are noticed, and their tasks wait again: by the lock file of their process at once, by a heartbeat that has stood
+/// still for their lease otherwise.
+/// </summary>
+internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimeProvider time, ILogger logger) : Part<Turn>
+{
+    private const string Lost = "The worker's process ended, or lost its lease, during attempt ";
+
+    private readonly WorkerWatch _watch = new();
+    private long _last;
+
+    internal override Moments Hears => Moments.Plan | Moments.Upkeep;
+
+    /// <summary>How often the others are looked at: often enough for the shortest lease here, at most every second.</summary>
+    private TimeSpan Interval
+    {
+        get
+        {
+            var interval = TimeSpan.FromSeconds(1);
+            foreach (var worker in incarnations)
+            {
+                interval = worker.Lease / 4 < interval ? worker.Lease / 4 : interval;
+            }
+
+            return interval;
+        }
+    }
+
+    internal override void Plan(Agenda agenda)
+    {
+        if (incarnations.Count > 0)
+        {
+            agenda.Every(Interval, _last);
+        }
+    }
+
+    internal override Action<Turn>? Upkeep(Turn reader, long now) =>
+        incarnations.Count > 0 && time.GetElapsedTime(_last) >= Interval ? Look : null;
+
+    /// <summary>Finds incarnations that are dead or whose lease has run out, and releases what they own.</summary>
+    internal void Look(Turn turn)
+    {
+        var elapsed = time.GetElapsedTime(_last);
+        var longest = Interval * 2; // More has passed than was asked for: this process, or everybody, stood still.
+        var counted = elapsed < longest ? elapsed : longest;
+        var others = Incarnations.Read(turn).FindAll(worker => !incarnations.IsOurs(worker.Owner));
+        foreach (var other in others)
+        {
+            var isExpired = _watch.HasExpired(other.Owner, other.Beat, other.Lease, counted);
+            var isDead = !store.IsMemory && WorkerLockFile.Probe(store.Path, other.Owner) == WorkerLockFile.Liveness.Dead;
+            if (isDead || isExpired)
+            {
+                GiveBack(turn, other, isDead ? "its process has ended" : $"it has not responded for its lease of {other.Lease}");
+            }
+        }
+
+        _watch.Keep([.. others.Select(other => other.Owner)]);
+        _last = time.GetTimestamp();
+    }
+
+    // language=sqlite
+    private const string SelectPoisonedSql = """
+        select id
+        from   errand_tasks
+        where  owner = @owner and state = 12 and (attempt >= max_attempts or cancelled is not null)
+        """;
+
+    // language=sqlite
+    private const string FailPoisonedSql = """
+        insert into errand_finished (
+            id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished, error, max_attempts, timeout, retry,
+            unique_key, payload)
+        select id, iif(cancelled is null, 21, 22), queue, name, priority, attempt, epoch, enqueued, due, started, @now,
+               @error || attempt || ' of ' || max_attempts || '.', max_attempts, timeout, retry, unique_key,
+               iif(cancelled is null, payload, null)
+        from   errand_tasks
+        where  id = @id
+        """;
+
+    // language=sqlite
+    private const string GiveBackSql = "update errand_tasks set state = 10, owner = @nobody where owner = @owner and state = 12";
+
+    /// <summary>
+    /// The tasks of a worker that is gone wait again; their attempts stay charged, so that a task that kills its process ends as
+    /// failed. One that has been heard of since it was looked at keeps everything.
+    /// </summary>
+    private void GiveBack(Turn turn, WorkerRow gone, string reason)
+    {
+        if (!Incarnations.Delete(turn, gone.Owner, gone.Beat))
+        {
+            return;
+        }
+
+        List<long> poisoned = [];
+        var rows = turn.Statement(SelectPoisonedSql).With(gone.Owner);
+        while (rows.Step())
+        {
+            poisoned.Add(rows.Int64(0));
+        }
+
+        poisoned.ForEach(id => turn.End(id, turn.Statement(FailPoisonedSql).With(turn.Now).With(Lost).With(id)));
+        Attempts.NoteLost(turn, gone.Owner, Lost);
+        var given = turn.WaitAgain(turn.Now, turn.Statement(GiveBackSql).With(Turn.Nobody).With(gone.Owner));
+        turn.Effects.Report(() =>
+        {
+            Log.WorkerGone(logger, gone.Owner, gone.Host, gone.Process, reason, poisoned.Count + given);
+            if (!store.IsMemory)
+            {
+                WorkerLockFile.Remove(store.Path, gone.Owner);
+            }
+        });
+    }
+
+    /// <summary>
+    /// Removes lock files that a process left when it died between making one and committing its row, or between releasing a dead
+    /// worker's tasks and removing its file. Inside a transaction, so that nobody else is just between the two.
+    /// </summary>
+    internal void RemoveStrayLockFiles(Turn turn)
+    {
+        if (store.IsMemory)
+        {
+            return;
+        }
+
+        foreach (var owner in WorkerLockFile.Owners(store.Path))
+        {
+            if (!incarnations.IsOurs(owner) && !Incarnations.IsThere(turn, owner)
+                && WorkerLockFile.Probe(store.Path, owner) == WorkerLockFile.Liveness.Dead)
+            {
+                WorkerLockFile.Remove(store.Path, owner);
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+using System.Collections.Frozen;
+
+namespace Errand.Sqlite.Workers;
+
+/// <summary>The life of an incarnation of this backend: how it begins, beats, reconciles and ends.</summary>
+internal sealed class WorkerLife(
+    SqliteStore store, SqliteBackendOptions options, Incarnations incarnations, Sweep sweep, Neighbours neighbours)
+{
+    internal Operation<Turn, long> Begin(WorkerRegistration registration) => new BeginOperation(this, incarnations, sweep, registration);
+
+    internal Operation<Turn, bool> Beat(long owner) => new BeatOperation(incarnations, owner);
+
+    internal static Operation<Turn, int> Reconcile(long owner, IReadOnlySet<long> known) => new ReconcileOperation(owner, known);
+
+    internal Operation<Turn, bool> End(long owner, bool release) => new EndOperation(incarnations, owner, release);
+
+    private LocalWorker NewWorker(WorkerRegistration registration)
+    {
+        var owner = options.Random.NextInt64(Turn.Nobody + 1, 1L << 47); // As wide as Nobody, and above it: see the schema.
+        return store.IsMemory
+            ? new LocalWorker(owner, registration, null, null)
+            : new LocalWorker(owner, registration, WorkerLockFile.Hold(store.Path, owner), neighbours.Listen(owner));
+    }
+
+    private sealed class BeginOperation(
+        WorkerLife life, Incarnations incarnations, Sweep sweep, WorkerRegistration registration)
+        : Operation<Turn, long>
+    {
+        private LocalWorker? _worker;
+
+        internal override TurnStage Stage => TurnStage.Settle;
+
+        internal override void Run(Turn turn)
+        {
+            _worker ??= life.NewWorker(registration);
+            Incarnations.Insert(turn, _worker, registration);
+            sweep.Look(turn); // A worker that died before this one came is noticed now, not at the next look.
+            sweep.RemoveStrayLockFiles(turn);
+            Result = _worker.Owner;
+        }
+
+        internal override void Complete()
+        {
+            if (_worker is { } worker)
+            {
+                incarnations.Add(worker);
+            }
+
+            base.Complete();
+        }
+
+        internal override void Fail(Exception exception)
+        {
+            _worker?.Dispose();
+            base.Fail(exception);
+        }
+    }
+
+    private sealed class BeatOperation(Incarnations incarnations, long owner) : Operation<Turn, bool>
+    {
+        internal override TurnStage Stage => TurnStage.Settle;
+
+        internal override bool Finishes => true;
+
+        internal override void Run(Turn turn)
+        {
+            Result = Incarnations.Beat(turn, owner);
+            if (!Result)
+            {
+                incarnations.Drop(owner);
+            }
+        }
+    }
+
+    private sealed class ReconcileOperation(long owner, IReadOnlySet<long> known) : Operation<Turn, int>
+    {
+        internal override TurnStage Stage => TurnStage.Settle;
+
+        internal override bool Finishes => true;
+
+        internal override void Run(Turn turn) => Result = Settling.ReleaseOwned(turn, owner, known);
+    }
+
+    private sealed class EndOperation(Incarnations incarnations, long owner, bool release) : Operation<Turn, bool>
+    {
+        internal override TurnStage Stage => TurnStage.Settle;
+
+        internal override bool Finishes => true;
+
+        internal override void Run(Turn turn)
+        {
+            Result = true;
+
+            // Before anything is released: what waits for this owner must not be filled with it in the same turn.
+            incarnations.Drop(owner);
+            if (release)
+            {
+                Settling.ReleaseOwned(turn, owner, FrozenSet<long>.Empty);
+                Incarnations.Delete(turn, owner, beat: null);
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+using System.Globalization;
+
+namespace Errand.Sqlite.Workers;
+
+/// <summary>
+/// A file beside the database that an incarnation holds locked for as long as its process lives: the system drops the lock at the
+/// moment of death, so that others need not wait for the lease. (Process ids would lie: containers number their own.)
+/// </summary>
+internal sealed class WorkerLockFile : IDisposable
+{
+    private const string Mark = "-worker-";
+
+    private readonly FileStream _file;
+
+    private WorkerLockFile(FileStream file) => _file = file;
+
+    internal enum Liveness
+    {
+        /// <summary>Locked: its process lives, and its lease decides.</summary>
+        Alive,
+
+        /// <summary>There, but nobody holds it: its process is dead.</summary>
+        Dead,
+
+        /// <summary>Not there: it was taken away, or the worker is of another machine. Its lease decides.</summary>
+        Unknown,
+    }
+
+    internal static WorkerLockFile Hold(string database, long owner)
+    {
+        var path = PathOf(database, owner);
+        try
+        {
+            return new(new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BackendException($"The lock file '{path}' of a worker cannot be created: {e.Message}", false, e);
+        }
+    }
+
+    internal static Liveness Probe(string database, long owner)
+    {
+        try
+        {
+            using var file = new FileStream(PathOf(database, owner), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            return Liveness.Dead;
+        }
+        catch (FileNotFoundException)
+        {
+            return Liveness.Unknown;
+        }
+        catch (IOException)
+        {
+            return Liveness.Alive;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return Liveness.Unknown; // Another user's: its lease decides.
+        }
+    }
+
+    /// <summary>The owners of all such files of a database.</summary>
+    internal static IEnumerable<long> Owners(string database)
+    {
+        var name = Path.GetFileName(database) + Mark;
+        foreach (var path in Directory.EnumerateFiles(Path.GetDirectoryName(database)!))
+        {
+            var file = Path.GetFileName(path);
+            if (file.StartsWith(name, StringComparison.Ordinal)
+                && long.TryParse(file.AsSpan(name.Length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var owner))
+            {
+                yield return owner;
+            }
+        }
+    }
+
+    internal static void Remove(string database, long owner)
+    {
+        try
+        {
+            File.Delete(WakePathOf(database, owner)); // First: what is found by its lock file must not outlast it.
+            File.Delete(PathOf(database, owner));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Litter, not harm: its owner id is in no row any more, so nobody looks at it again.
+        }
+    }
+
+    /// <summary>Lets go and takes the file away, so that it reads as unknown rather than dead.</summary>
+    public void Dispose()
+    {
+        // Deleted first: a moment of "there but free" would read as dead.
+        Remove();
+        _file.Dispose();
+    }
+
+    private void Remove()
+    {
+        try
+        {
+            File.Delete(_file.Name);
+        }
+        catch (IOException)
+        {
+            // Windows deletes no file that is open: it is let go first there, when the row is gone already.
+            _file.Dispose();
+            File.Delete(_file.Name);
+        }
+    }
+
+    /// <summary>Where the worker listens for word from other processes.</summary>
+    internal static string WakePathOf(string database, long owner) => PathOf(database, owner) + ".wake";
+
+    private static string PathOf(string database, long owner) =>
+        string.Create(CultureInfo.InvariantCulture, $"{database}{Mark}{owner:x}");
+}
