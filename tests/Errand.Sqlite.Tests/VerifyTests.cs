@@ -111,7 +111,7 @@ public sealed class VerifyTests : IDisposable
     [InlineData("update errand_attempts set ended = -5", "Task 4 has the time -5, which is not between the years 1970 and 9999.")]
     [InlineData("update errand_tasks set retry = 'soon' where id = 1", "There is a retry policy 'soon' that cannot be read.")]
     [InlineData("drop index errand_tasks_ready", "The index errand_tasks_ready is missing.")]
-    [InlineData("drop index errand_tasks_unique; create index errand_tasks_unique on tasks (name)", "The index errand_tasks_unique is not as Errand makes it.")]
+    [InlineData("drop index errand_tasks_unique; create index errand_tasks_unique on errand_tasks (name)", "The index errand_tasks_unique is not as Errand makes it.")]
     [InlineData("drop table errand_progress", "The table errand_progress is missing.")]
     public async Task What_is_broken_is_named(string sql, string problem)
     {
