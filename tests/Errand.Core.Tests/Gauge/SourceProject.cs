@@ -57,7 +57,7 @@ internal sealed class SourceProject
                 node is SimpleNameSyntax or ImplicitObjectCreationExpressionSyntax))
             {
                 var symbol = model.GetSymbolInfo(name).Symbol;
-                if (symbol is not null && FileOf(symbol) is { } file && file != PathOf(tree))
+                if (symbol is not (null or INamespaceSymbol) && FileOf(symbol) is { } file && file != PathOf(tree))
                 {
                     references[PathOf(tree)].Add(file);
                 }
