@@ -62,8 +62,8 @@ public sealed partial class SqliteBackend
         for (var i = 0; i < enqueued.Length; i++)
         {
             var task = tasks[i];
-            var isNew = task.Id is not { } given || !Exists(database, given);
-            if (isNew && task.Id is { } unknown && !TaskIds.WasGiven(database, unknown))
+            var isNew = task.Id is not { } given || !Exists(database, given.Value);
+            if (isNew && task.Id?.Value is { } unknown && !TaskIds.WasGiven(database, unknown))
             {
                 throw NeverGiven(unknown);
             }
@@ -71,12 +71,12 @@ public sealed partial class SqliteBackend
             var name = names.IdOf(database, task.Name);
             if (isNew && task.UniqueKey is { } key && HolderOf(database, name, key, now) is { } holder)
             {
-                enqueued[i] = new EnqueuedTask(holder, IsNew: false);
+                enqueued[i] = new EnqueuedTask { Id = new TaskId(holder), IsNew = false };
                 continue;
             }
 
-            var id = task.Id ?? nextId++;
-            enqueued[i] = new EnqueuedTask(id, isNew);
+            var id = task.Id?.Value ?? nextId++;
+            enqueued[i] = new EnqueuedTask { Id = new TaskId(id), IsNew = isNew };
             if (isNew)
             {
                 InsertRow(database, task, id, names.IdOf(database, task.Queue), name, DueTime(task, now), now, owner: null);
@@ -241,7 +241,7 @@ public sealed partial class SqliteBackend
 
         internal override void Run()
         {
-            Result = backend.Database.Statement(HoldsSql).With(lease.Id).With(lease.Owner).With(lease.Epoch).Scalar() is not null;
+            Result = backend.Database.Statement(HoldsSql).With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch).Scalar() is not null;
             backend._waitersMayBeDone |= !Result; // Another connection has settled it: who waits for it here may be told.
         }
     }

@@ -16,8 +16,8 @@ public sealed partial class SqliteBackend
     private long _lastCancelLook;
 
     /// <inheritdoc cref="IBackend.CancelAsync"/>
-    public async ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new CancelOperation(this, id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<CancelOutcome> CancelAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new CancelOperation(this, id.Value), cancellationToken).ConfigureAwait(false);
 
     // language=sqlite
     private const string ArchiveCancelledSql = """
@@ -79,7 +79,7 @@ public sealed partial class SqliteBackend
             var rows = Database.Statement(SelectCancelledSql).With(worker.Owner);
             while (rows.Step())
             {
-                tell(new TaskLease(rows.Int64(0), worker.Owner, rows.Int64(1)));
+                tell(new TaskLease { Id = new TaskId(rows.Int64(0)), Owner = new WorkerId(worker.Owner), Epoch = rows.Int64(1) });
                 _cancelsMayBeThere = true; // Until it is settled: the task may have been on its way to the worker.
             }
         }
@@ -109,7 +109,7 @@ public sealed partial class SqliteBackend
             }
             else
             {
-                Fail(new TaskNotFoundException(id));
+                Fail(new TaskNotFoundException(new TaskId(id)));
             }
         }
     }

@@ -6,8 +6,8 @@ namespace Errand.Sqlite;
 public sealed partial class SqliteBackend
 {
     /// <inheritdoc/>
-    public async ValueTask<bool> DeleteAsync(long id, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new DeleteOperation(this, id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<bool> DeleteAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new DeleteOperation(this, id.Value), cancellationToken).ConfigureAwait(false);
 
     // language=sqlite
     private const string DeleteWaitingSql = "delete from tasks where id = @id and state in (10, 11)";
@@ -54,7 +54,7 @@ public sealed partial class SqliteBackend
             }
             else
             {
-                Fail(new TaskNotFoundException(id));
+                Fail(new TaskNotFoundException(new TaskId(id)));
             }
         }
     }

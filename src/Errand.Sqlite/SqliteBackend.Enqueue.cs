@@ -8,8 +8,8 @@ public sealed partial class SqliteBackend
     private readonly HashSet<long> _emptyQueues = []; // Queues seen to have no ready task, within one transaction.
 
     /// <inheritdoc/>
-    public async ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new NewIdOperation(this), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<TaskId> NewIdAsync(CancellationToken cancellationToken = default) =>
+        new(await SubmitAsync(new NewIdOperation(this), cancellationToken).ConfigureAwait(false));
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
@@ -142,7 +142,7 @@ public sealed partial class SqliteBackend
 
     private ReservedTask HandOff(NewTask task, long id, long owner, long due) => new()
     {
-        Lease = new TaskLease(id, owner, 1),
+        Lease = new TaskLease { Id = new TaskId(id), Owner = new WorkerId(owner), Epoch = 1 },
         Name = task.Name,
         Queue = task.Queue,
         Attempt = 1,
@@ -182,14 +182,14 @@ public sealed partial class SqliteBackend
             for (var i = 0; i < _enqueued.Length; i++)
             {
                 // A given id, or the one it had before a rollback whose commit may have been done after all.
-                var known = tasks[i].Id ?? (_enqueued[i].IsNew ? _enqueued[i].Id : null);
+                var known = tasks[i].Id?.Value ?? (_enqueued[i].IsNew ? _enqueued[i].Id.Value : null);
                 if (known is { } id && Exists(backend.Database, id))
                 {
-                    _enqueued[i] = _enqueued[i] with { Id = id }; // New if that commit was its own.
+                    _enqueued[i] = _enqueued[i] with { Id = new TaskId(id) }; // New if that commit was its own.
                     continue;
                 }
 
-                if (tasks[i].Id is { } given && !TaskIds.WasGiven(backend.Database, given))
+                if (tasks[i].Id?.Value is { } given && !TaskIds.WasGiven(backend.Database, given))
                 {
                     _misuse ??= NeverGiven(given);
                     continue;
@@ -198,12 +198,12 @@ public sealed partial class SqliteBackend
                 if (tasks[i].UniqueKey is { } key
                     && HolderOf(backend.Database, backend._names.IdOf(backend.Database, tasks[i].Name), key, backend._now) is { } holder)
                 {
-                    _enqueued[i] = new EnqueuedTask(holder, IsNew: false);
+                    _enqueued[i] = new EnqueuedTask { Id = new TaskId(holder), IsNew = false };
                     continue;
                 }
 
-                _enqueued[i] = new EnqueuedTask(known ?? backend._ids.Take(), IsNew: true);
-                backend.Insert(tasks[i], _enqueued[i].Id);
+                _enqueued[i] = new EnqueuedTask { Id = new TaskId(known ?? backend._ids.Take()), IsNew = true };
+                backend.Insert(tasks[i], _enqueued[i].Id.Value);
             }
         }
 

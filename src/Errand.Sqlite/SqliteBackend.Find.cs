@@ -6,12 +6,12 @@ namespace Errand.Sqlite;
 public sealed partial class SqliteBackend
 {
     /// <inheritdoc/>
-    public async ValueTask<TaskDetails?> FindAsync(long id, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new FindOperation(this, id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<TaskDetails?> FindAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new FindOperation(this, id.Value), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<TaskExplanation> ExplainAsync(long id, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new ExplainOperation(this, id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<TaskExplanation> ExplainAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new ExplainOperation(this, id.Value), cancellationToken).ConfigureAwait(false);
 
     private TaskDetails? FindDetails(long id) => FindLive(id) ?? FindFinished(id);
 
@@ -34,7 +34,7 @@ public sealed partial class SqliteBackend
         var state = (TaskState)row.Int32(0);
         var details = new TaskDetails
         {
-            Id = id,
+            Id = new TaskId(id),
             State = state,
             Queue = _names.TextOf(Database, row.Int64(1)),
             Name = _names.TextOf(Database, row.Int64(2)),
@@ -48,7 +48,7 @@ public sealed partial class SqliteBackend
             Timeout = row.IsNull(10) ? null : TimeSpan.FromMilliseconds(row.Int64(10)),
             ExpiresAt = row.IsNull(11) ? null : TimeOf(row.Int64(11)),
             UniqueKey = row.IsNull(12) ? null : row.Text(12),
-            Worker = state == TaskState.Running ? row.Int64(13) : null,
+            Worker = state == TaskState.Running ? new WorkerId(row.Int64(13)) : null,
             IsCancelRequested = state == TaskState.Running && !row.IsNull(14),
             IsParked = state == TaskState.Scheduled && !row.IsNull(15),
             Payload = row.Blob(16),
@@ -77,7 +77,7 @@ public sealed partial class SqliteBackend
 
         var details = new TaskDetails
         {
-            Id = id,
+            Id = new TaskId(id),
             State = (TaskState)row.Int32(0),
             Queue = _names.TextOf(Database, row.Int64(1)),
             Name = _names.TextOf(Database, row.Int64(2)),
@@ -109,7 +109,12 @@ public sealed partial class SqliteBackend
     {
         var row = Database.Statement(FindProgressSql).With(id);
         var progress = row.Step()
-            ? new TaskProgress(row.IsNull(0) ? null : row.Double(0), row.IsNull(1) ? null : row.Text(1), TimeOf(row.Int64(2)))
+            ? new TaskProgress
+            {
+                Fraction = row.IsNull(0) ? null : row.Double(0),
+                Message = row.IsNull(1) ? null : row.Text(1),
+                ReportedAt = TimeOf(row.Int64(2)),
+            }
             : null;
         row.Reset();
         return progress;
@@ -130,8 +135,15 @@ public sealed partial class SqliteBackend
         var rows = Database.Statement(FindHistorySql).With(id).With(Defaults.AttemptsKept);
         while (rows.Step())
         {
-            history.Add(new TaskAttempt(
-                rows.Int32(0), rows.Int64(1), TimeOf(rows.Int64(2)), TimeOf(rows.Int64(3)), rows.Int64(4), rows.Text(5)));
+            history.Add(new TaskAttempt
+            {
+                Attempt = rows.Int32(0),
+                Epoch = rows.Int64(1),
+                StartedAt = TimeOf(rows.Int64(2)),
+                EndedAt = TimeOf(rows.Int64(3)),
+                Worker = rows.Int64(4) is var worker and not 0 ? new WorkerId(worker) : null,
+                Error = rows.Text(5),
+            });
         }
 
         history.Reverse();
@@ -140,7 +152,7 @@ public sealed partial class SqliteBackend
 
     private TaskExplanation Explain(long id)
     {
-        var task = FindDetails(id) ?? throw new TaskNotFoundException(id);
+        var task = FindDetails(id) ?? throw new TaskNotFoundException(new TaskId(id));
         return TaskExplanation.Of(task, FindWorkers(), PausedQueues().Contains(task.Queue, StringComparer.Ordinal), TimeOf(_now));
     }
 

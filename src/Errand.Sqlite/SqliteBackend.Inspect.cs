@@ -61,7 +61,10 @@ public sealed partial class SqliteBackend
         var rows = Database.Statement(CountsSql).With(QueueOverview.FinishedLimit);
         while (rows.Step())
         {
-            counts.Add(new QueueCount(_names.TextOf(Database, rows.Int64(0)), (TaskState)rows.Int32(1), rows.Int64(2)));
+            counts.Add(new QueueCount
+            {
+                Queue = _names.TextOf(Database, rows.Int64(0)), State = (TaskState)rows.Int32(1), Tasks = rows.Int64(2),
+            });
         }
 
         return [.. counts.OrderBy(count => count.Queue, StringComparer.Ordinal).ThenBy(count => count.State)];
@@ -123,7 +126,7 @@ public sealed partial class SqliteBackend
         return
         [
             .. unclaimed
-                .Select(count => new UnclaimedTasks(_names.TextOf(Database, count.Key), count.Value))
+                .Select(count => new UnclaimedTasks { Name = _names.TextOf(Database, count.Key), Tasks = count.Value })
                 .OrderByDescending(count => count.Tasks).ThenBy(count => count.Name, StringComparer.Ordinal),
         ];
 

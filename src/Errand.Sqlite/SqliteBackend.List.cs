@@ -12,7 +12,7 @@ public sealed partial class SqliteBackend
 
     /// <inheritdoc/>
     public async ValueTask<TaskPage> ListAsync(
-        TaskFilter? filter = null, int limit = 50, long? before = null, CancellationToken cancellationToken = default)
+        TaskFilter? filter = null, int limit = 50, TaskId? before = null, CancellationToken cancellationToken = default)
     {
         if (limit is < 1 or > TaskPage.MaxTasks)
         {
@@ -20,7 +20,7 @@ public sealed partial class SqliteBackend
                 nameof(limit), limit, $"A page has 1 to {TaskPage.MaxTasks:N0} tasks; take the next one with its {nameof(TaskPage.Next)}.");
         }
 
-        var list = new ListOperation(this, (filter ?? new TaskFilter()).Validated(), limit, before ?? long.MaxValue);
+        var list = new ListOperation(this, (filter ?? new TaskFilter()).Validated(), limit, before?.Value ?? long.MaxValue);
         return await SubmitAsync(list, cancellationToken).ConfigureAwait(false);
     }
 
@@ -31,20 +31,20 @@ public sealed partial class SqliteBackend
     {
         if (!TryFindName(filter.Queue, out var queue) || !TryFindName(filter.Name, out var name))
         {
-            return new TaskPage([], null); // No task has ever had it; looking makes no name known.
+            return new TaskPage { Tasks = [], Next = null }; // No task has ever had it; looking makes no name known.
         }
 
         var wish = new ListWish(filter, queue, name, limit + 1, before); // One more tells whether there are more.
         List<TaskSummary> found = [];
         var lookedDownTo = Math.Max(ListLive(wish, found), ListFinished(wish, found));
-        var tasks = found.Where(task => task.Id >= lookedDownTo).OrderByDescending(task => task.Id).Take(limit + 1).ToList();
+        var tasks = found.Where(task => task.Id.Value >= lookedDownTo).OrderByDescending(task => task.Id).Take(limit + 1).ToList();
         if (tasks.Count > limit)
         {
             tasks.RemoveAt(limit);
-            lookedDownTo = tasks[^1].Id;
+            lookedDownTo = tasks[^1].Id.Value;
         }
 
-        return new TaskPage(tasks, lookedDownTo > 0 ? lookedDownTo : null);
+        return new TaskPage { Tasks = tasks, Next = lookedDownTo > 0 ? new TaskId(lookedDownTo) : null };
     }
 
     private bool TryFindName(string? text, out long? id)
@@ -170,7 +170,7 @@ public sealed partial class SqliteBackend
         {
             found.Add(new TaskSummary
             {
-                Id = rows.Int64(0),
+                Id = new TaskId(rows.Int64(0)),
                 State = (TaskState)rows.Int32(1),
                 Queue = _names.TextOf(Database, rows.Int64(2)),
                 Name = _names.TextOf(Database, rows.Int64(3)),
@@ -184,7 +184,7 @@ public sealed partial class SqliteBackend
             count++;
         }
 
-        return count == wish.Limit ? found[^1].Id : null;
+        return count == wish.Limit ? found[^1].Id.Value : null;
     }
 
     private long LastOf(string sql, ListWish wish, int looked) =>

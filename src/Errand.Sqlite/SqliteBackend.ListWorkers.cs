@@ -23,7 +23,7 @@ public sealed partial class SqliteBackend
             var id = rows.Int64(0);
             workers.Add(new WorkerDetails
             {
-                Id = id,
+                Id = new WorkerId(id),
                 Host = rows.Text(1),
                 ProcessId = rows.Int64(2),
                 StartedAt = TimeOf(rows.Int64(3)),
@@ -52,7 +52,7 @@ public sealed partial class SqliteBackend
         var rows = Database.Statement(SelectLeasesSql).With(worker).With(WorkerDetails.LeasesNamed);
         while (rows.Step())
         {
-            leases.Add(new TaskLease(rows.Int64(0), worker, rows.Int64(1)));
+            leases.Add(new TaskLease { Id = new TaskId(rows.Int64(0)), Owner = new WorkerId(worker), Epoch = rows.Int64(1) });
         }
 
         return leases;

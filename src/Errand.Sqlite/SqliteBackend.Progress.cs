@@ -16,8 +16,8 @@ public sealed partial class SqliteBackend
         await SubmitAsync(new CheckpointOperation(this, lease, checkpoint), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(long id, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new ReadCheckpointOperation(this, id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new ReadCheckpointOperation(this, id.Value), cancellationToken).ConfigureAwait(false);
 
     // language=sqlite
     private const string ReportProgressSql = """
@@ -46,7 +46,7 @@ public sealed partial class SqliteBackend
         internal override TurnPart Part => TurnPart.Settle;
 
         internal override void Run() => Result = backend.Database.Statement(ReportProgressSql)
-            .With(fraction).With(message).With(backend._now).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1;
+            .With(fraction).With(message).With(backend._now).With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch).Execute() == 1;
     }
 
     private sealed class CheckpointOperation(SqliteBackend backend, TaskLease lease, ReadOnlyMemory<byte> checkpoint) : Operation<bool>
@@ -54,7 +54,7 @@ public sealed partial class SqliteBackend
         internal override TurnPart Part => TurnPart.Settle;
 
         internal override void Run() => Result = backend.Database.Statement(SaveCheckpointSql)
-            .With(checkpoint.Span).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1;
+            .With(checkpoint.Span).With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch).Execute() == 1;
     }
 
     private sealed class ReadCheckpointOperation(SqliteBackend backend, long id) : Operation<ReadOnlyMemory<byte>>

@@ -197,7 +197,7 @@ public sealed partial class SqliteBackend
         ready.Reset();
         foreach (var task in CollectionsMarshal.AsSpan(waiting.Reserved)[first..])
         {
-            Database.Statement(StartSql).With(waiting.Owner).With(_now).With(task.Lease.Id).Execute();
+            Database.Statement(StartSql).With(waiting.Owner).With(_now).With(task.Lease.Id.Value).Execute();
         }
 
         expired?.ForEach(Expire);
@@ -211,7 +211,7 @@ public sealed partial class SqliteBackend
 
     private ReservedTask ReadReady(SqliteStatement row, long owner, string queue) => new()
     {
-        Lease = new TaskLease(row.Int64(0), owner, row.Int64(3) + 1),
+        Lease = new TaskLease { Id = new TaskId(row.Int64(0)), Owner = new WorkerId(owner), Epoch = row.Int64(3) + 1 },
         Name = _names.TextOf(Database, row.Int64(1)),
         Queue = queue,
         Attempt = row.Int32(4) + 1,
@@ -302,7 +302,7 @@ public sealed partial class SqliteBackend
 
         internal override TurnPart Part => TurnPart.Note;
 
-        internal long Owner => request.Owner;
+        internal long Owner => request.Owner.Value;
 
         internal IReadOnlyList<QueueSubscription> Queues => request.Queues;
 
@@ -324,7 +324,7 @@ public sealed partial class SqliteBackend
 
         internal override void Run()
         {
-            if (!backend._workers.TryGetValue(request.Owner, out _worker))
+            if (!backend._workers.TryGetValue(request.Owner.Value, out _worker))
             {
                 Fail(new WorkerLostException(request.Owner));
                 return;

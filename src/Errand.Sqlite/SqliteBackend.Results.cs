@@ -11,10 +11,10 @@ public sealed partial class SqliteBackend
 
     /// <inheritdoc/>
     public async ValueTask<TaskResult?> GetResultAsync(
-        long id, TimeSpan timeout, CancellationToken cancellationToken = default)
+        TaskId id, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var operation = new ResultOperation(this, id, waits: timeout != TimeSpan.Zero);
+        var operation = new ResultOperation(this, id.Value, waits: timeout != TimeSpan.Zero);
         Submit(operation);
         var ended = operation.Completion;
         if (timeout == TimeSpan.Zero)
@@ -57,12 +57,12 @@ public sealed partial class SqliteBackend
         var row = Database.Statement(FindTaskSql).With(id);
         if (!row.Step())
         {
-            throw new TaskNotFoundException(id);
+            throw new TaskNotFoundException(new TaskId(id));
         }
 
         var result = row.Int32(0) < (int)TaskState.Succeeded ? null : new TaskResult
         {
-            Id = id,
+            Id = new TaskId(id),
             State = (TaskState)row.Int32(0),
             Name = _names.TextOf(Database, row.Int64(1)),
             Queue = _names.TextOf(Database, row.Int64(2)),

@@ -12,9 +12,9 @@ public sealed partial class SqliteBackend
     private const int RetryLooksAt = ErrorsLookedAt;
 
     /// <inheritdoc/>
-    public async ValueTask<bool> RetryAsync(long id, CancellationToken cancellationToken = default)
+    public async ValueTask<bool> RetryAsync(TaskId id, CancellationToken cancellationToken = default)
     {
-        var outcomes = await SubmitAsync(new RetryOperation(this, [id]), cancellationToken).ConfigureAwait(false);
+        var outcomes = await SubmitAsync(new RetryOperation(this, [id.Value]), cancellationToken).ConfigureAwait(false);
         return outcomes[0] switch
         {
             RetryOutcome.Retried => true,

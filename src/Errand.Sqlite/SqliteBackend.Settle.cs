@@ -6,30 +6,21 @@ namespace Errand.Sqlite;
 public sealed partial class SqliteBackend
 {
     /// <inheritdoc/>
-    public async ValueTask<bool> MarkSuccessAsync(
-        TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new MarkSuccessOperation(this, lease, result), cancellationToken).ConfigureAwait(false);
-
-    /// <inheritdoc/>
-    public async ValueTask<bool> MarkFailureAsync(
-        TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default)
+    public async ValueTask<bool> SettleAsync(
+        TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(failure);
-        return await SubmitAsync(new MarkFailureOperation(this, lease, failure), cancellationToken).ConfigureAwait(false);
+        ArgumentNullException.ThrowIfNull(settlement);
+        Operation<bool> operation = settlement switch
+        {
+            Settlement.Succeeded succeeded => new MarkSuccessOperation(this, lease, succeeded.Result),
+            Settlement.Failed failed => new MarkFailureOperation(this, lease, failed.Error, null),
+            Settlement.Retried retried => new MarkFailureOperation(this, lease, retried.Error, retried.After),
+            Settlement.Cancelled cancelled => new MarkCancelledOperation(this, lease, cancelled.Reason),
+            Settlement.Snoozed snoozed => new SnoozeOperation(this, lease, snoozed.Delay),
+            _ => new ReleaseOperation(this, lease),
+        };
+        return await SubmitAsync(operation, cancellationToken).ConfigureAwait(false);
     }
-
-    /// <inheritdoc/>
-    public async ValueTask<bool> MarkCancelledAsync(
-        TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new MarkCancelledOperation(this, lease, reason), cancellationToken).ConfigureAwait(false);
-
-    /// <inheritdoc/>
-    public async ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new SnoozeOperation(this, lease, delay), cancellationToken).ConfigureAwait(false);
-
-    /// <inheritdoc/>
-    public async ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new ReleaseOperation(this, lease), cancellationToken).ConfigureAwait(false);
 
     // language=sqlite
     private const string ArchiveSuccessSql = """
@@ -45,8 +36,8 @@ public sealed partial class SqliteBackend
     private static bool Succeed(SqliteDatabase database, TaskLease lease, ReadOnlySpan<byte> result, long now)
     {
         var archived = database.Statement(ArchiveSuccessSql)
-            .With(now).With(result).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute();
-        return archived == 1 && database.Statement(DeleteTaskSql).With(lease.Id).Execute() == 1;
+            .With(now).With(result).With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch).Execute();
+        return archived == 1 && database.Statement(DeleteTaskSql).With(lease.Id.Value).Execute() == 1;
     }
 
     private bool MarkSuccess(TaskLease lease, ReadOnlySpan<byte> result)
@@ -54,7 +45,7 @@ public sealed partial class SqliteBackend
         var succeeded = Succeed(Database, lease, result, _now);
         if (succeeded)
         {
-            NoteEnded(lease.Id);
+            NoteEnded(lease.Id.Value);
         }
 
         return succeeded;
@@ -71,27 +62,27 @@ public sealed partial class SqliteBackend
         where  id = @id and owner = @owner and epoch = @epoch and state = 12
         """;
 
-    // Whose task is to be cancelled has no next attempt. language=sqlite
+    // A task with a pending cancel request is not retried. language=sqlite
     private const string RetrySql = """
         update tasks
         set    state = @state, owner = @nobody, due = @due
         where  id = @id and owner = @owner and epoch = @epoch and state = 12 and cancelled is null
         """;
 
-    private bool MarkFailure(TaskLease lease, TaskFailure failure)
+    private bool MarkFailure(TaskLease lease, string error, TimeSpan? retryAfter)
     {
-        if (failure.RetryAfter is not { } delay)
+        if (retryAfter is not { } delay)
         {
             var archived = Database.Statement(ArchiveFailureSql)
-                .With(_now).With(failure.Error).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute();
-            return archived == 1 && End(lease.Id);
+                .With(_now).With(error).With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch).Execute();
+            return archived == 1 && End(lease.Id.Value);
         }
 
-        NoteFailed(lease, failure.Error);
+        NoteFailed(lease, error);
         var (state, due) = After(delay);
         return Database.Statement(RetrySql)
-            .With((long)state).With(Nobody).With(due).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1
-            || MarkCancelled(lease, failure.Error);
+            .With((long)state).With(Nobody).With(due).With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch).Execute() == 1
+            || MarkCancelled(lease, error);
     }
 
     // language=sqlite
@@ -111,10 +102,10 @@ public sealed partial class SqliteBackend
 
     private void NoteFailed(TaskLease lease, string error)
     {
-        Database.Statement(NoteFailedSql).With(_now).With(error).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute();
+        Database.Statement(NoteFailedSql).With(_now).With(error).With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch).Execute();
         if (lease.Epoch > Defaults.AttemptsKept)
         {
-            Database.Statement(ForgetAttemptsSql).With(lease.Id).With(Defaults.AttemptsKept).Execute();
+            Database.Statement(ForgetAttemptsSql).With(lease.Id.Value).With(Defaults.AttemptsKept).Execute();
         }
     }
 
@@ -139,8 +130,8 @@ public sealed partial class SqliteBackend
     private bool MarkCancelled(TaskLease lease, string? reason)
     {
         var archived = Database.Statement(ArchiveCancelledAttemptSql)
-            .With(_now).With(reason).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute();
-        return archived == 1 && End(lease.Id);
+            .With(_now).With(reason).With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch).Execute();
+        return archived == 1 && End(lease.Id.Value);
     }
 
     // language=sqlite
@@ -154,7 +145,7 @@ public sealed partial class SqliteBackend
     {
         var (state, due) = After(delay);
         return Database.Statement(SnoozeSql)
-            .With((long)state).With(Nobody).With(due).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1
+            .With((long)state).With(Nobody).With(due).With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch).Execute() == 1
             || MarkCancelled(lease, null);
     }
 
@@ -170,7 +161,7 @@ public sealed partial class SqliteBackend
         NoteReady();
         _nextExpiry = 0;
         return Database.Statement(ReleaseSql)
-            .With(Nobody).With(lease.Id).With(lease.Owner).With(lease.Epoch).Execute() == 1
+            .With(Nobody).With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch).Execute() == 1
             || MarkCancelled(lease, null);
     }
 
@@ -190,8 +181,8 @@ public sealed partial class SqliteBackend
     /// owner takes the owner away first.
     /// </summary>
     private bool WasCommitted(TaskLease lease) =>
-        Database.Statement(WasArchivedSql).With(lease.Id).With(lease.Epoch).Scalar() is not null
-        || Database.Statement(HasWorkerSql).With(lease.Owner).Scalar() is not null;
+        Database.Statement(WasArchivedSql).With(lease.Id.Value).With(lease.Epoch).Scalar() is not null
+        || Database.Statement(HasWorkerSql).With(lease.Owner.Value).Scalar() is not null;
 
     /// <summary>
     /// A settlement is never written twice. When it finds nothing on its second run, its first, whose commit was not seen to
@@ -221,13 +212,13 @@ public sealed partial class SqliteBackend
         protected override bool Settle() => _backend.MarkSuccess(_lease, result.Span);
     }
 
-    private sealed class MarkFailureOperation(SqliteBackend backend, TaskLease lease, TaskFailure failure)
+    private sealed class MarkFailureOperation(SqliteBackend backend, TaskLease lease, string error, TimeSpan? retryAfter)
         : SettleOperation(backend, lease)
     {
         private readonly SqliteBackend _backend = backend;
         private readonly TaskLease _lease = lease;
 
-        protected override bool Settle() => _backend.MarkFailure(_lease, failure);
+        protected override bool Settle() => _backend.MarkFailure(_lease, error, retryAfter);
     }
 
     private sealed class MarkCancelledOperation(SqliteBackend backend, TaskLease lease, string? reason) : SettleOperation(backend, lease)

@@ -278,7 +278,10 @@ public sealed partial class SqliteBackend
         var page = Database.Scalar("pragma page_size").GetValueOrDefault();
         var pages = Database.Scalar("pragma page_count").GetValueOrDefault();
         var free = Database.Scalar("pragma freelist_count").GetValueOrDefault();
-        return new SqliteStorage(pages * page, free * page, LogBytes(), (int)page);
+        return new SqliteStorage
+        {
+            DatabaseBytes = pages * page, FreeBytes = free * page, WalBytes = LogBytes(), PageBytes = (int)page,
+        };
     }
 
     /// <summary>Housekeeping as an operation, so that it shares the turn's transaction and its second chance alone.</summary>

@@ -31,7 +31,7 @@ public sealed partial class SqliteBackend
             await Apart(() => VerifyFile(problems, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
 
-        return new SqliteVerification(problems);
+        return new SqliteVerification { Problems = problems };
     }
 
     private void VerifyFile(List<string> problems, CancellationToken cancellationToken)

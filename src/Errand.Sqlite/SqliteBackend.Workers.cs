@@ -13,32 +13,32 @@ public sealed partial class SqliteBackend
     private long _lastSweep;
 
     /// <inheritdoc/>
-    public async ValueTask<long> BeginWorkerAsync(
+    public async ValueTask<WorkerId> BeginWorkerAsync(
         WorkerRegistration worker, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(worker);
-        return await SubmitAsync(new BeginWorkerOperation(this, worker), cancellationToken).ConfigureAwait(false);
+        return new WorkerId(await SubmitAsync(new BeginWorkerOperation(this, worker), cancellationToken).ConfigureAwait(false));
     }
 
     /// <inheritdoc/>
-    public bool Heartbeat(long owner)
+    public bool Heartbeat(WorkerId owner)
     {
-        var operation = new HeartbeatOperation(this, owner);
+        var operation = new HeartbeatOperation(this, owner.Value);
         Submit(operation);
         return operation.Completion.GetAwaiter().GetResult();
     }
 
     /// <inheritdoc/>
     public async ValueTask<int> ReconcileAsync(
-        long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default)
+        WorkerId owner, IReadOnlySet<TaskId> known, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(known);
-        return await SubmitAsync(new ReconcileOperation(this, owner, known), cancellationToken).ConfigureAwait(false);
+        return await SubmitAsync(new ReconcileOperation(this, owner.Value, known), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
-    public async ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new EndWorkerOperation(this, owner, release), cancellationToken).ConfigureAwait(false);
+    public async ValueTask EndWorkerAsync(WorkerId owner, bool release, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new EndWorkerOperation(this, owner.Value, release), cancellationToken).ConfigureAwait(false);
 
     // language=sqlite
     private const string InsertWorkerSql = """
@@ -78,13 +78,13 @@ public sealed partial class SqliteBackend
     private const string SelectOwnedSql = "select id, epoch from tasks where owner = @owner and state = 12";
 
     /// <summary>Gives back, uncharged, what an owner owns but for <paramref name="known"/>.</summary>
-    private int ReleaseOwned(long owner, IReadOnlySet<long> known)
+    private int ReleaseOwned(long owner, IReadOnlySet<TaskId> known)
     {
         List<TaskLease> owned = [];
         var rows = Database.Statement(SelectOwnedSql).With(owner);
         while (rows.Step())
         {
-            owned.Add(new TaskLease(rows.Int64(0), owner, rows.Int64(1)));
+            owned.Add(new TaskLease { Id = new TaskId(rows.Int64(0)), Owner = new WorkerId(owner), Epoch = rows.Int64(1) });
         }
 
         return owned.Count(lease => !known.Contains(lease.Id) && Release(lease));
@@ -241,7 +241,7 @@ public sealed partial class SqliteBackend
         {
             if (Database.Statement(HasWorkerSql).With(owner).Scalar() is null)
             {
-                Drop(owner, new WorkerLostException(owner));
+                Drop(owner, new WorkerLostException(new WorkerId(owner)));
             }
         }
     }
@@ -327,12 +327,12 @@ public sealed partial class SqliteBackend
             Result = backend.Database.Statement(BeatSql).With(owner).Execute() == 1;
             if (!Result)
             {
-                backend.Drop(owner, new WorkerLostException(owner));
+                backend.Drop(owner, new WorkerLostException(new WorkerId(owner)));
             }
         }
     }
 
-    private sealed class ReconcileOperation(SqliteBackend backend, long owner, IReadOnlySet<long> known) : Operation<int>
+    private sealed class ReconcileOperation(SqliteBackend backend, long owner, IReadOnlySet<TaskId> known) : Operation<int>
     {
         internal override TurnPart Part => TurnPart.Settle;
 
@@ -348,10 +348,10 @@ public sealed partial class SqliteBackend
             Result = true;
 
             // Before anything is given back: what waits for this owner must not be filled with it in the same turn.
-            backend.Drop(owner, new WorkerLostException(owner));
+            backend.Drop(owner, new WorkerLostException(new WorkerId(owner)));
             if (release)
             {
-                backend.ReleaseOwned(owner, FrozenSet<long>.Empty);
+                backend.ReleaseOwned(owner, FrozenSet<TaskId>.Empty);
                 backend.DeleteWorker(owner, beat: null);
             }
         }

@@ -56,6 +56,10 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     public async ValueTask InitializeAsync(CancellationToken cancellationToken = default) =>
         await SubmitAsync(new InitializeOperation(this), cancellationToken).ConfigureAwait(false);
 
+    /// <inheritdoc/>
+    public T? Control<T>()
+        where T : class => this as T;
+
     /// <summary>Measures how much room the database takes.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async ValueTask<SqliteStorage> GetStorageAsync(CancellationToken cancellationToken = default) =>
