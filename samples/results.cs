@@ -28,7 +28,7 @@ catch (TaskFailedException e)
 
 try
 {
-    await queue.GetResultAsync(4711);
+    await queue.GetResultAsync(new TaskId(4711));
 }
 catch (TaskNotFoundException e)
 {

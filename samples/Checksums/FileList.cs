@@ -27,7 +27,7 @@ internal static class FileList
                     var path = Path.Join(folder, entry.Name);
                     if (entry is FileInfo && MayBeRegular(entry.FullName) && !isLeftOut(entry.FullName))
                     {
-                        found.Add(new PlannedFile(0, path));
+                        found.Add(new PlannedFile(default, path));
                     }
                     else if (entry is DirectoryInfo && entry.LinkTarget is null)
                     {
@@ -37,7 +37,7 @@ internal static class FileList
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                found.Add(new PlannedFile(0, folder, Text.ReasonOf(e.ToString(), folder)));
+                found.Add(new PlannedFile(default, folder, Text.ReasonOf(e.ToString(), folder)));
             }
         }
 

@@ -38,7 +38,7 @@ internal sealed record Plan(string Root, IReadOnlyList<PlannedFile> Files)
         foreach (var chunk in Files.Chunk(1_000)) // What is asked for together is answered together.
         {
             files.AddRange(await Task.WhenAll(chunk.Select(async file =>
-                file.Id != 0 ? file : file with { Id = await queue.NewIdAsync(cancellationToken) })));
+                file.Id != default ? file : file with { Id = await queue.NewIdAsync(cancellationToken) })));
         }
 
         var head = JsonSerializer.Serialize(new Head(Root, files.Count));
@@ -53,4 +53,4 @@ internal sealed record Plan(string Root, IReadOnlyList<PlannedFile> Files)
 /// <param name="Id">The id of its task; 0 while it has none.</param>
 /// <param name="Path">Relative to the plan's root.</param>
 /// <param name="Problem">Why it gets no task. Default is null: it gets one.</param>
-internal sealed record PlannedFile(long Id, string Path, string? Problem = null);
+internal sealed record PlannedFile(TaskId Id, string Path, string? Problem = null);

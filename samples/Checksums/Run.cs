@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Errand;
 using Errand.PostgreSql;
 using Errand.Sqlite;
+using Errand.Storage;
 
 namespace Checksums;
 
@@ -10,7 +11,7 @@ internal sealed class Run(Arguments arguments, TaskQueue queue, TaskWorker worke
 {
     private static readonly RetryPolicy Retry = new() { MaxAttempts = 3, Delay = TimeSpan.FromMilliseconds(200) };
 
-    private readonly ConcurrentDictionary<long, TaskResult> _results = new();
+    private readonly ConcurrentDictionary<TaskId, TaskResult> _results = new();
 
     /// <returns>The exit code: 1 when something could not be read.</returns>
     internal static async Task<int> ToEndAsync(Arguments arguments, CancellationToken cancellationToken)
@@ -73,7 +74,7 @@ internal sealed class Run(Arguments arguments, TaskQueue queue, TaskWorker worke
         // To be killed costs a task an attempt; one that was killed three times has failed, and its file gets another.
         if (plan.Files.Any(HasFailed))
         {
-            plan = plan with { Files = [.. plan.Files.Select(file => HasFailed(file) ? file with { Id = 0 } : file)] };
+            plan = plan with { Files = [.. plan.Files.Select(file => HasFailed(file) ? file with { Id = default } : file)] };
             plan = await plan.SaveAsync(arguments.Plan, queue, cancellationToken);
         }
 

@@ -1,6 +1,5 @@
 // dotnet run --project samples/Inspect -- tasks.db
 // Looks at a file of tasks, and changes what an operator changes, while the programs that use it go on.
-using System.Globalization;
 using Errand;
 using Errand.Sqlite;
 
@@ -29,9 +28,9 @@ try
         [] or ["counts"] => await CountAsync(),
         ["list"] => await ListAsync([]),
         ["list", var state] => await ListAsync([Enum.Parse<TaskState>(state, ignoreCase: true)]),
-        ["explain", var id] => (await backend.ExplainAsync(IdOf(id))).Reasons,
+        ["explain", var id] => (await backend.ExplainAsync(TaskId.Parse(id))).Reasons,
         ["retry"] => [$"{await backend.RetryAsync(new TaskFilter { States = [TaskState.Failed] })} tasks run again."],
-        ["retry", var id] => [await backend.RetryAsync(IdOf(id)) ? "It runs again." : "It can not be retried: it waits, runs or has ended."],
+        ["retry", var id] => [await backend.RetryAsync(TaskId.Parse(id)) ? "It runs again." : "It can not be retried: it waits, runs or has ended."],
         ["pause", var queue] => [await backend.PauseAsync(queue) ? $"'{queue}' is paused." : $"'{queue}' was paused already."],
         ["resume", var queue] => [await backend.ResumeAsync(queue) ? $"'{queue}' goes on." : $"'{queue}' was not paused."],
         _ => throw new ArgumentException(usage),
@@ -43,7 +42,7 @@ try
 
     return 0;
 }
-catch (Exception e) when (e is ArgumentException or FormatException or OverflowException or BackendException or TaskNotFoundException)
+catch (Exception e) when (e is ArgumentException or FormatException or OverflowException or ErrandException)
 {
     await Console.Error.WriteLineAsync(e.Message);
     return 2;
@@ -65,15 +64,17 @@ async Task<IEnumerable<string>> ListAsync(TaskState[] states)
 {
     // A page may hold fewer tasks than there are: one call looks at a bounded number of them.
     List<TaskSummary> tasks = [];
-    for (TaskPage page = new([], long.MaxValue); page.Next is { } next && tasks.Count < 20; tasks.AddRange(page.Tasks))
+    TaskId? before = null;
+    do
     {
-        page = await backend.ListAsync(new TaskFilter { States = states }, limit: 20 - tasks.Count, before: next);
+        var page = await backend.ListAsync(new TaskFilter { States = states }, limit: 20 - tasks.Count, before);
+        tasks.AddRange(page.Tasks);
+        before = page.Next;
     }
+    while (before is not null && tasks.Count < 20);
 
     return tasks.Select(task => $"{task.Id,8} {task.Queue,-20} {task.Name,-20} {task.State,-10} attempt {task.Attempt}");
 }
-
-static long IdOf(string text) => long.Parse(text, CultureInfo.InvariantCulture);
 
 // What a task failed with may hold anything, and a terminal obeys control characters.
 static string Printable(string text) => string.Concat(text.Select(character => char.IsControl(character) ? '\uFFFD' : character));

@@ -11,7 +11,7 @@ builder.Services.AddHealthChecks().AddErrand();
 var app = builder.Build();
 app.MapPost("/greet", async (Greet greet, TimeSpan? delay, ITaskQueue queue) =>
     (await queue.EnqueueAsync(greet, new EnqueueOptions { Delay = delay })).Id);
-app.MapGet("/tasks/{id:long}", async (long id, ITaskQueue queue) =>
+app.MapGet("/tasks/{id}", async (TaskId id, ITaskQueue queue) =>
 {
     try
     {

@@ -1,17 +1,17 @@
 namespace Errand;
 
-/// <summary>What became of the wish to cancel a task.</summary>
+/// <summary>The effect of a request to cancel a task.</summary>
 public enum CancelOutcome
 {
-    /// <summary>It was waiting, and has ended as cancelled: it will never start again.</summary>
+    /// <summary>The task was waiting, and has ended as cancelled. It will never start again.</summary>
     Cancelled,
 
     /// <summary>
-    /// It runs. Its handler's token is cancelled within a second, and it ends as cancelled when the handler gives up; one that
-    /// returns all the same has succeeded. Either way it is not tried again.
+    /// The task is running. Its handler's token is cancelled within a second. If the handler then throws, the task ends as
+    /// cancelled; if it returns, the task succeeds. Either way the task is not retried.
     /// </summary>
     Requested,
 
-    /// <summary>It had ended already; nothing was changed.</summary>
+    /// <summary>The task had already ended. Nothing was changed.</summary>
     AlreadyFinished,
 }

@@ -2,19 +2,20 @@ using System.Data.Common;
 
 namespace Errand;
 
-/// <summary>How one task is enqueued. Every property has a default; <c>null</c> options are the same as none.</summary>
+/// <summary>How a task is enqueued. Every property has a default; <c>null</c> options are all defaults.</summary>
 public sealed record EnqueueOptions
 {
     /// <summary>
-    /// The task's id, had before from <see cref="ITaskQueue.NewIdAsync"/>, so that an enqueue whose outcome is unknown can
-    /// be repeated: the second finds the first. Default is null: the queue chooses. Not for <c>EnqueueManyAsync</c>.
+    /// An id reserved earlier with <see cref="ITaskQueue.NewIdAsync"/>. Enqueueing it again after an unknown outcome returns the
+    /// existing task instead of creating a second one. Default is null: the queue assigns one. For <c>EnqueueManyAsync</c> only
+    /// where each task has its own options.
     /// </summary>
-    public long? Id { get; init; }
+    public TaskId? Id { get; init; }
 
     /// <summary>The queue. Default is <c>default</c>; 1 to 128 letters, digits and <c>. _ - : /</c>.</summary>
     public string Queue { get; init; } = Defaults.Queue;
 
-    /// <summary>Higher is offered first. Default is 0; any <see cref="int"/>.</summary>
+    /// <summary>A task with a higher priority is offered first. Default is 0; any <see cref="int"/>.</summary>
     public int Priority { get; init; }
 
     /// <summary>How long to wait before the task is due. Default is null: at once. Not together with <see cref="DueAt"/>.</summary>
@@ -27,35 +28,34 @@ public sealed record EnqueueOptions
     public DateTimeOffset? DueAt { get; init; }
 
     /// <summary>
-    /// The task does not start any more from this time on, by the clock of the backend: it ends as <see cref="TaskState.Expired"/>
-    /// instead, also between two attempts. One that has started runs on. Default is null: never; years 1970 to 9999.
+    /// From this time on, by the clock of the backend, the task no longer starts: it ends as <see cref="TaskState.Expired"/>, also
+    /// between two attempts. A running attempt is not interrupted. Default is null: never; years 1970 to 9999.
     /// </summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
     /// <summary>
-    /// While a task of the same name and with this key lives, no other is made: the call gives the one that is there, and its handle
-    /// says so (<see cref="TaskHandle.IsNew"/>). Enforced by a unique index in the transaction that enqueues, whoever else enqueues
-    /// at the same moment. Default is null: none; 1 to 512 characters.
+    /// While a task with the same name and this key waits or runs, the call creates no other: it returns the existing task, and
+    /// <see cref="TaskHandle.IsNew"/> is false. A unique index enforces this in the transaction that enqueues, also against other
+    /// processes. Default is null: none; 1 to 512 characters.
     /// </summary>
     public string? UniqueKey { get; init; }
 
     /// <summary>
-    /// How long, from the enqueue on, the <see cref="UniqueKey"/> stays taken although its task has ended. Default is null: it is free
-    /// when the task has ended; 1 ms to 3,650 days.
+    /// How long after enqueueing the <see cref="UniqueKey"/> stays reserved, even if the task has already finished. Default is null:
+    /// the key is free when the task has finished; 1 ms to 3,650 days.
     /// </summary>
     public TimeSpan? UniqueFor { get; init; }
 
-    /// <summary>How long one attempt may run before its token is cancelled. Default is null: for ever; 1 ms to 30 days.</summary>
+    /// <summary>How long one attempt may run before its token is cancelled. Default is null: no limit; 1 ms to 30 days.</summary>
     public TimeSpan? Timeout { get; init; }
 
     /// <summary>Attempts and back-off. Default is null: <see cref="RetryPolicy.Default"/>.</summary>
     public RetryPolicy? Retry { get; init; }
 
     /// <summary>
-    /// A transaction of yours on the backend's own database: the task exists if and only if it commits, savepoints included.
-    /// Default is null: the call commits by itself. Open the backend (<see cref="TaskQueue.InitializeAsync"/>) before you begin
-    /// the transaction. A worker notices the task when it looks next, which is soon after the commit in the same process, and
-    /// within a second in others.
+    /// Your own transaction on the backend's database: the task exists if and only if it commits, savepoints included. Default is
+    /// null: the call commits by itself. Open the backend (<see cref="TaskQueue.InitializeAsync"/>) before you begin the
+    /// transaction. Workers of the same process see the task soon after the commit, workers of other processes within a second.
     /// </summary>
     public DbTransaction? Transaction { get; init; }
 
@@ -65,7 +65,7 @@ public sealed record EnqueueOptions
     internal void Validate()
     {
         var problems = new OptionProblems(nameof(EnqueueOptions));
-        problems.Range(Id is < 1 or > MaxId, nameof(Id), Id, "1 to 2^53 - 1, from NewIdAsync");
+        problems.Range(Id is { Value: < 1 or > MaxId }, nameof(Id), Id, "1 to 2^53 - 1, from NewIdAsync");
         problems.Name(Queue, nameof(Queue));
         problems.Range(Delay < TimeSpan.Zero || Delay > LongestDelay, nameof(Delay), Delay, "zero to 3,650 days");
         problems.Range(DueAt < DateTimeOffset.UnixEpoch, nameof(DueAt), DueAt, "years 1970 to 9999"); // No type holds a later one.

@@ -1,10 +1,23 @@
 namespace Errand;
 
-/// <summary>An attempt whose handler threw, for a decision on what to do.</summary>
-/// <param name="Id">The task's id.</param>
-/// <param name="Name">The stored name of the task.</param>
-/// <param name="Queue">The queue it was in.</param>
-/// <param name="Attempt">The attempt that failed, from 1.</param>
-/// <param name="MaxAttempts">How many the task has in all.</param>
-/// <param name="Exception">What the handler threw.</param>
-public sealed record FailedAttempt(long Id, string Name, string Queue, int Attempt, int MaxAttempts, Exception Exception);
+/// <summary>An attempt whose handler threw, for <see cref="TaskWorkerOptions.OnFailure"/> to decide on.</summary>
+public sealed record FailedAttempt
+{
+    /// <summary>The task's id.</summary>
+    public required TaskId Id { get; init; }
+
+    /// <summary>The stored name of the task.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The queue it was in.</summary>
+    public required string Queue { get; init; }
+
+    /// <summary>The number of the attempt that failed, from 1.</summary>
+    public required int Attempt { get; init; }
+
+    /// <summary>How many attempts the task has in all.</summary>
+    public required int MaxAttempts { get; init; }
+
+    /// <summary>The exception that the handler threw.</summary>
+    public required Exception Exception { get; init; }
+}

@@ -1,94 +1,101 @@
 namespace Errand;
 
 /// <summary>
-/// How a store is looked at and governed by people, beside <see cref="IBackend"/>, which runs it. What is changed here is committed
-/// when the call returns, and seen by the workers of every process within a second. Thread-safe.
+/// Inspection and administration of a store, for operators. A change is committed when the call returns, and the workers of every
+/// process see it within a second. Thread-safe.
 /// </summary>
 /// <remarks>
-/// Every method throws <see cref="BackendException"/> when the store could not do it (<see cref="BackendException.IsTransient"/> tells
-/// more), <see cref="ObjectDisposedException"/> when the backend is disposed, and <see cref="ArgumentException"/> for a queue, filter
-/// or limit that cannot be, with what is wrong and what is allowed.
+/// <para>
+/// A host registers it as a service. Elsewhere, get it from the backend with <see cref="IBackend.Control{T}"/>.
+/// </para>
+/// <para>
+/// Every method throws <see cref="BackendException"/> if the store could not complete the call (<see cref="BackendException.IsTransient"/>
+/// says whether retrying may help), <see cref="ObjectDisposedException"/> if the backend is disposed, and
+/// <see cref="ArgumentException"/> for a queue, filter or limit that is not allowed; the message says what is.
+/// </para>
 /// </remarks>
 public interface IQueueInspector
 {
-    /// <summary>Looks at everything at once, in one snapshot of the store.</summary>
+    /// <summary>Reads the counts, workers and waiting tasks in one snapshot of the store.</summary>
     /// <remarks>
-    /// It is cheap enough for a health check: with a million tasks it takes a fraction of a second. What would cost more is
-    /// looked at in part; <see cref="QueueOverview"/> says where.
+    /// Cheap enough for a health check: with a million tasks it takes a fraction of a second. Counts that would cost more are bounded;
+    /// <see cref="QueueOverview"/> says which.
     /// </remarks>
     /// <param name="cancellationToken">Ends the wait.</param>
     ValueTask<QueueOverview> GetOverviewAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Lists tasks, newest first, live and finished. Payloads, results and errors are not loaded.</summary>
-    /// <param name="filter">Which. Default is null: all.</param>
-    /// <param name="limit">How many at most. Default is 50; 1 to <see cref="TaskPage.MaxTasks"/>.</param>
-    /// <param name="before">Only tasks with a smaller id: <see cref="TaskPage.Next"/> of the page before. Default is null: from the newest.</param>
+    /// <param name="filter">Which tasks. Default is null: all.</param>
+    /// <param name="limit">The most tasks to return. Default is 50; 1 to <see cref="TaskPage.MaxTasks"/>.</param>
+    /// <param name="before">
+    /// Only tasks with a smaller id: <see cref="TaskPage.Next"/> of the previous page. Default is null: from the newest.
+    /// </param>
     /// <param name="cancellationToken">Ends the wait.</param>
     ValueTask<TaskPage> ListAsync(
-        TaskFilter? filter = null, int limit = 50, long? before = null, CancellationToken cancellationToken = default);
+        TaskFilter? filter = null, int limit = 50, TaskId? before = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Gives all that is known of a task; null when no task has this id, live or finished.</summary>
+    /// <summary>Returns everything that is known about a task; null if no task has this id, live or finished.</summary>
     /// <param name="id">The task's id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    ValueTask<TaskDetails?> FindAsync(long id, CancellationToken cancellationToken = default);
+    ValueTask<TaskDetails?> FindAsync(TaskId id, CancellationToken cancellationToken = default);
 
-    /// <summary>Says in words why a task is not running, or that it is.</summary>
+    /// <summary>Explains in words why a task is not running, or that it is.</summary>
     /// <param name="id">The task's id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="TaskNotFoundException">No task has this id, live or finished.</exception>
-    ValueTask<TaskExplanation> ExplainAsync(long id, CancellationToken cancellationToken = default);
+    ValueTask<TaskExplanation> ExplainAsync(TaskId id, CancellationToken cancellationToken = default);
 
-    /// <summary>Lists the workers of every process, with what each holds; by id.</summary>
+    /// <summary>Lists the workers of every process by id, with the tasks that each holds.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     ValueTask<IReadOnlyList<WorkerDetails>> ListWorkersAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Runs a task again: one that has failed for good waits anew, with all its attempts and under its id, its history kept, the
-    /// attempt that ended it included, and its expiry lifted; one that is due later is due now.
+    /// Runs a task again. A failed task waits again under its id, with all its attempts; it keeps its history, including the attempt
+    /// that ended it, and no longer expires. A task that is due later becomes due now.
     /// </summary>
     /// <param name="id">The task's id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>
-    /// False when it is pending, runs, or has ended otherwise than by failing; or when another task holds its unique key by now.
+    /// False if the task is pending or running, or has ended without failing; or if another task now holds its unique key.
     /// </returns>
     /// <exception cref="TaskNotFoundException">No task has this id, live or finished.</exception>
-    ValueTask<bool> RetryAsync(long id, CancellationToken cancellationToken = default);
+    ValueTask<bool> RetryAsync(TaskId id, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Runs all failed tasks again that a filter means, in batches of which each commits; see
-    /// <see cref="RetryAsync(long, CancellationToken)"/>. One that fails while this goes on is left as it is.
+    /// Runs all failed tasks again that match a filter, in batches that commit one by one; see
+    /// <see cref="RetryAsync(TaskId, CancellationToken)"/>. A task that fails meanwhile is not retried.
     /// </summary>
-    /// <param name="filter">Which. Its states must be none, or <see cref="TaskState.Failed"/> alone.</param>
-    /// <param name="cancellationToken">Ends it between two batches.</param>
-    /// <returns>How many run again.</returns>
+    /// <param name="filter">Which tasks. Its states must be empty, or <see cref="TaskState.Failed"/> alone.</param>
+    /// <param name="cancellationToken">Ends the call between two batches.</param>
+    /// <returns>How many tasks run again.</returns>
     ValueTask<long> RetryAsync(TaskFilter filter, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="IBackend.CancelAsync"/>
-    ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default);
+    ValueTask<CancelOutcome> CancelAsync(TaskId id, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Removes a task, with its history and result; whoever waits for its result gets <see cref="TaskNotFoundException"/>. One that
-    /// runs is not removed: cancel it first.
+    /// Removes a task with its history and result. Callers that wait for the result get <see cref="TaskNotFoundException"/>. A
+    /// running task is not removed: cancel it first.
     /// </summary>
-    /// <remarks>A key that was to stay taken for a time (<see cref="EnqueueOptions.UniqueFor"/>) stays taken.</remarks>
+    /// <remarks>A key that is reserved for a time (<see cref="EnqueueOptions.UniqueFor"/>) stays reserved.</remarks>
     /// <param name="id">The task's id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>False when it runs.</returns>
+    /// <returns>False if the task is running.</returns>
     /// <exception cref="TaskNotFoundException">No task has this id, live or finished.</exception>
-    ValueTask<bool> DeleteAsync(long id, CancellationToken cancellationToken = default);
+    ValueTask<bool> DeleteAsync(TaskId id, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Pauses a queue, of which there need be no task yet: none of its tasks is started until it is resumed, by whatever process and
-    /// after whatever restart. What runs goes on. Tasks can still be enqueued.
+    /// Pauses a queue, even if it has no task yet. No process starts its tasks until it is resumed, also after a restart. Running tasks
+    /// go on, and tasks can still be enqueued.
     /// </summary>
     /// <param name="queue">Its name; not a pattern.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>False when it was paused already.</returns>
+    /// <returns>False if the queue was paused already.</returns>
     ValueTask<bool> PauseAsync(string queue, CancellationToken cancellationToken = default);
 
-    /// <summary>Lets a queue go on; its tasks are offered at once.</summary>
+    /// <summary>Resumes a queue. Its tasks are offered at once.</summary>
     /// <param name="queue">Its name; not a pattern.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>False when it was not paused.</returns>
+    /// <returns>False if the queue was not paused.</returns>
     ValueTask<bool> ResumeAsync(string queue, CancellationToken cancellationToken = default);
 }

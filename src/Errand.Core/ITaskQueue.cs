@@ -2,11 +2,11 @@ using System.Runtime.CompilerServices;
 
 namespace Errand;
 
-/// <summary>What <see cref="TaskQueue"/> does, so that code that enqueues can be tested with a stand-in.</summary>
+/// <summary>The interface of <see cref="TaskQueue"/>, so that code that enqueues can be tested with a mock.</summary>
 public interface ITaskQueue
 {
     /// <inheritdoc cref="TaskQueue.NewIdAsync"/>
-    Task<long> NewIdAsync(CancellationToken cancellationToken = default);
+    Task<TaskId> NewIdAsync(CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="TaskQueue.EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
     Task<TaskHandle> EnqueueAsync(
@@ -27,8 +27,8 @@ public interface ITaskQueue
         where TPayload : ITaskPayload;
 
     /// <inheritdoc cref="TaskQueue.CancelAsync"/>
-    Task<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default);
+    Task<CancelOutcome> CancelAsync(TaskId id, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="TaskQueue.GetResultAsync"/>
-    Task<TaskResult?> GetResultAsync(long id, TimeSpan timeout = default, CancellationToken cancellationToken = default);
+    Task<TaskResult?> GetResultAsync(TaskId id, TimeSpan timeout = default, CancellationToken cancellationToken = default);
 }

@@ -1,7 +1,14 @@
 namespace Errand;
 
 /// <summary>How many tasks of one queue are in one state.</summary>
-/// <param name="Queue">The queue.</param>
-/// <param name="State">The state.</param>
-/// <param name="Tasks">How many.</param>
-public readonly record struct QueueCount(string Queue, TaskState State, long Tasks);
+public readonly record struct QueueCount
+{
+    /// <summary>The queue.</summary>
+    public required string Queue { get; init; }
+
+    /// <summary>The state.</summary>
+    public required TaskState State { get; init; }
+
+    /// <summary>How many tasks.</summary>
+    public required long Tasks { get; init; }
+}

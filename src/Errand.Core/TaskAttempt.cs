@@ -1,13 +1,26 @@
 namespace Errand;
 
-/// <summary>An attempt of a task that ended without ending the task.</summary>
-/// <param name="Attempt">Its number, from 1.</param>
-/// <param name="Epoch">The number of the start.</param>
-/// <param name="StartedAt">When it was started, by the backend's clock.</param>
-/// <param name="EndedAt">When it ended or was given up, by the backend's clock.</param>
-/// <param name="Worker">
-/// The worker incarnation that ran it; 0 where the store does not keep it, of one that ended its task before the task was run again.
-/// </param>
-/// <param name="Error">Why: the error with its stack, at most 16 KiB; or that its worker was lost.</param>
-public sealed record TaskAttempt(
-    int Attempt, long Epoch, DateTimeOffset StartedAt, DateTimeOffset EndedAt, long Worker, string Error);
+/// <summary>An attempt that failed or was lost without ending its task.</summary>
+public sealed record TaskAttempt
+{
+    /// <summary>The number of the attempt, from 1.</summary>
+    public required int Attempt { get; init; }
+
+    /// <summary>The number of the start.</summary>
+    public required long Epoch { get; init; }
+
+    /// <summary>When it started, by the backend's clock.</summary>
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>When it ended or was given up, by the backend's clock.</summary>
+    public required DateTimeOffset EndedAt { get; init; }
+
+    /// <summary>
+    /// The worker incarnation that ran it. Null where the store does not keep it: for an attempt that ended its task, after the task
+    /// was run again.
+    /// </summary>
+    public required WorkerId? Worker { get; init; }
+
+    /// <summary>The error with its stack, at most 16 KiB; or that the worker was lost.</summary>
+    public required string Error { get; init; }
+}

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Errand;
 
-/// <summary>What a handler is told about the attempt that it runs, and how it settles the task in a transaction of its own.</summary>
+/// <summary>The attempt that a handler runs, and how the handler reports progress and completes the task in its own transaction.</summary>
 public sealed class TaskContext
 {
     private readonly IBackend _backend;
@@ -38,8 +38,8 @@ public sealed class TaskContext
         CancellationToken = cancellationToken;
     }
 
-    /// <summary>The task's id: the same on every attempt, so that it can serve as an idempotency key.</summary>
-    public long Id { get; }
+    /// <summary>The task's id: the same for every attempt, so that it can serve as an idempotency key.</summary>
+    public TaskId Id { get; }
 
     /// <summary>The stored name of the task.</summary>
     public string Name { get; }
@@ -47,15 +47,15 @@ public sealed class TaskContext
     /// <summary>The queue it was in.</summary>
     public string Queue { get; }
 
-    /// <summary>This attempt, from 1.</summary>
+    /// <summary>The number of this attempt, from 1.</summary>
     public int Attempt { get; }
 
     /// <summary>How many attempts the task has in all.</summary>
     public int MaxAttempts { get; }
 
     /// <summary>
-    /// The number of this start. <see cref="Id"/> and epoch together name one run of the handler: the epoch rises at every
-    /// start, also at those that are not charged as an attempt.
+    /// The number of this start. <see cref="Id"/> and epoch together identify one run of the handler: the epoch rises at every start,
+    /// even if the start is not charged as an attempt.
     /// </summary>
     public long Epoch { get; }
 
@@ -66,33 +66,32 @@ public sealed class TaskContext
     public DateTimeOffset DueAt { get; }
 
     /// <summary>
-    /// Cancelled when the attempt's timeout passes, somebody cancels the task, its lease is lost, or its worker stops and has waited
-    /// long enough. A handler that ignores it keeps its slot until it returns, and is reported as stuck.
+    /// Cancelled when the attempt's timeout passes, somebody cancels the task, its lease is lost, or its worker has stopped and the
+    /// grace has passed. A handler that ignores it keeps its slot until it returns, and is reported as stuck.
     /// </summary>
     public CancellationToken CancellationToken { get; }
 
-    /// <summary>Whether the handler has asked for its task to be settled in a transaction of its own.</summary>
+    /// <summary>Whether the handler has completed its task in its own transaction, which may not have committed.</summary>
     internal bool IsCompletedByHandler { get; private set; }
 
     /// <summary>
-    /// Ends the task as succeeded, without a result, in a transaction of the handler's on the backend's own database: what the
-    /// handler wrote in it and the end of the task are committed together or not at all, exactly once. Commit it after this,
-    /// and return; a handler whose transaction did not commit has failed its attempt.
+    /// Ends the task as succeeded, without a result, in the handler's own transaction on the backend's database. The handler's writes
+    /// and the end of the task commit together or not at all, exactly once. Commit the transaction after this call, then return. If
+    /// it does not commit, the attempt has failed.
     /// </summary>
-    /// <param name="transaction">As for <see cref="EnqueueOptions.Transaction"/>. Begin it late and commit it soon.</param>
+    /// <param name="transaction">See <see cref="EnqueueOptions.Transaction"/>. Begin it late and commit it soon.</param>
     /// <param name="cancellationToken">Ends the call.</param>
-    /// <exception cref="LeaseLostException">The task is somebody else's by now: roll the transaction back.</exception>
-    /// <exception cref="ArgumentException">The transaction is not of this database, or has ended.</exception>
+    /// <exception cref="LeaseLostException">The task no longer belongs to this handler. Roll the transaction back.</exception>
+    /// <exception cref="ArgumentException">The transaction is on another database, or has ended.</exception>
     /// <exception cref="InvalidOperationException">The store cannot take part in it.</exception>
-    /// <exception cref="BackendException">The store could not do it.</exception>
+    /// <exception cref="BackendException">The store could not complete the call.</exception>
     public Task CompleteInAsync(DbTransaction transaction, CancellationToken cancellationToken = default) =>
         CompleteAsync(transaction, default, cancellationToken);
 
     /// <summary>
-    /// Ends the task as succeeded with its result in a transaction of the handler's. What the handler returns after that is not
-    /// looked at.
+    /// Ends the task as succeeded, with a result, in the handler's own transaction. The return value of the handler is then ignored.
     /// </summary>
-    /// <typeparam name="TResult">The result of the task.</typeparam>
+    /// <typeparam name="TResult">The type of the result.</typeparam>
     /// <param name="transaction">See <see cref="CompleteInAsync(DbTransaction, CancellationToken)"/>.</param>
     /// <param name="result">The result, stored as JSON.</param>
     /// <param name="cancellationToken">Ends the call.</param>
@@ -102,11 +101,11 @@ public sealed class TaskContext
         CompleteAsync(transaction, _serializer.SerializeResult(result, typeof(TResult)), cancellationToken);
 
     /// <summary>
-    /// Says how far the handler has come. Returns at once: the last word of each second is stored, and the last of all when the handler
-    /// returns. What cannot be stored is dropped. It is kept with the task across attempts.
+    /// Reports progress without waiting. At most one report per second is stored; the last one is stored when the handler returns.
+    /// A report that cannot be stored is dropped. The task keeps the last report across attempts.
     /// </summary>
     /// <param name="fraction">From 0 to 1.</param>
-    /// <param name="message">Words for people. Default is null: none; cut after 1,024 characters.</param>
+    /// <param name="message">A text for people, cut after 1,024 characters. Default is null: none.</param>
     /// <exception cref="ArgumentOutOfRangeException">The fraction is not from 0 to 1.</exception>
     public void ReportProgress(double fraction, string? message = null)
     {
@@ -120,15 +119,15 @@ public sealed class TaskContext
     }
 
     /// <summary>
-    /// Stores data from which a later attempt of this task can go on, in place of what was stored before. When this returns, it is
-    /// committed; it is removed with the task.
+    /// Stores data from which a later attempt of this task can continue, replacing what was stored before. When this returns, the data
+    /// is committed. It is removed with the task.
     /// </summary>
     /// <typeparam name="T">The type of the data.</typeparam>
     /// <param name="data">The data, stored as JSON of at most 64 KiB.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="LeaseLostException">The task is somebody else's by now: stop.</exception>
+    /// <exception cref="LeaseLostException">The task no longer belongs to this handler. Stop.</exception>
     /// <exception cref="ArgumentException">The data is too large or cannot be written as JSON.</exception>
-    /// <exception cref="BackendException">The store could not do it.</exception>
+    /// <exception cref="BackendException">The store could not complete the call.</exception>
     public async Task SaveCheckpointAsync<T>(T data, CancellationToken cancellationToken = default)
     {
         var json = _serializer.SerializeCheckpoint(data, typeof(T));
@@ -140,12 +139,12 @@ public sealed class TaskContext
         _hasSaved = true;
     }
 
-    /// <summary>Reads what an attempt of this task has stored last. On the first start it costs nothing.</summary>
+    /// <summary>Reads the data that an attempt of this task stored last. On the first start this costs nothing.</summary>
     /// <typeparam name="T">The type of the data.</typeparam>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>The data; the type's default when there is none.</returns>
+    /// <returns>The data; the default of the type if there is none.</returns>
     /// <exception cref="System.Text.Json.JsonException">The stored data is not a <typeparamref name="T"/>.</exception>
-    /// <exception cref="BackendException">The store could not do it.</exception>
+    /// <exception cref="BackendException">The store could not complete the call.</exception>
     public async Task<T?> GetCheckpointAsync<T>(CancellationToken cancellationToken = default)
     {
         var json = Epoch == 1 && !_hasSaved

@@ -86,13 +86,13 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
             {
                 _warned = true;
                 Telemetry.Stuck.Add(1, Telemetry.TagsOf(_task.Queue, _task.Name));
-                Log.Stuck(_logger, _task.Lease.Id, _task.Name, _task.Attempt, ignored);
+                Log.Stuck(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt, ignored);
             }
         }
         else if (_task.Timeout is null && _time.GetElapsedTime(_startedAt) is var elapsed && elapsed > Defaults.LongRunningWarning)
         {
             _warned = true;
-            Log.RunsLong(_logger, _task.Lease.Id, _task.Name, _task.Attempt, elapsed);
+            Log.RunsLong(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt, elapsed);
         }
     }
 
@@ -100,12 +100,12 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
     /// <returns>How the handler ended, whether that could be stored or not.</returns>
     internal async Task<AttemptOutcome> RunAsync()
     {
-        using var scope = Log.AttemptScope(_logger, _task.Lease.Id, _task.Name, _task.Queue, _task.Attempt);
+        using var scope = Log.AttemptScope(_logger, _task.Lease.Id.Value, _task.Name, _task.Queue, _task.Attempt);
         var outcome = await ObserveAsync().ConfigureAwait(false);
         _slots.HandlerReturned();
         if (!await SettleAsync(outcome).ConfigureAwait(false))
         {
-            Log.OutcomeDropped(_logger, _task.Lease.Id, _task.Name, _task.Attempt);
+            Log.OutcomeDropped(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt);
             Count("lost");
         }
 
@@ -175,31 +175,35 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         }
         catch (Exception e) when (context.IsCompletedByHandler)
         {
-            return new AttemptOutcome.CompletedByHandler(e);
+            return new AttemptOutcome(null, e);
         }
         catch (OperationCanceledException e) when (_cancellation.IsCancellationRequested)
         {
             return _cancelReason switch
             {
                 CancelReason.None => Decide(TimedOut(e)),
-                CancelReason.Requested => new AttemptOutcome.Cancelled(null),
-                _ => new AttemptOutcome.Released(),
+                CancelReason.Requested => new AttemptOutcome(new Settlement.Cancelled()),
+                _ => new AttemptOutcome(new Settlement.Released()),
             };
         }
         catch (Exception e)
         {
             // The user's code may throw anything, and what it throws is data.
-            return _cancelReason == CancelReason.Requested ? new AttemptOutcome.Cancelled(e) : Decide(e);
+            return _cancelReason == CancelReason.Requested
+                ? new AttemptOutcome(new Settlement.Cancelled { Reason = ErrorText.Of(e) }, e)
+                : Decide(e);
         }
 
         if (context.IsCompletedByHandler)
         {
-            return new AttemptOutcome.CompletedByHandler(null);
+            return new AttemptOutcome(null);
         }
 
         try
         {
-            return new AttemptOutcome.Succeeded(_handler.Serialize(result, _serializer));
+            var json = _handler.Serialize(result, _serializer);
+            return new AttemptOutcome(
+                json.IsEmpty ? Settlement.Succeeded.WithoutResult : new Settlement.Succeeded { Result = json });
         }
         catch (Exception e)
         {
@@ -216,12 +220,12 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
     {
         FailTaskException => FailedForGood(e),
         RetryTaskException retry => Failed(e, Backoff.Bounded(retry.After)),
-        SnoozeTaskException snooze => new AttemptOutcome.Snoozed(Backoff.Bounded(snooze.Delay)),
+        SnoozeTaskException snooze => Snoozed(snooze.Delay),
         _ => Ask(e) switch
         {
             RetryDecision.Fail => FailedForGood(e),
             RetryDecision.Retry retry => Failed(e, Backoff.Bounded(retry.Delay)),
-            RetryDecision.Snooze snooze => new AttemptOutcome.Snoozed(Backoff.Bounded(snooze.Delay)),
+            RetryDecision.Snooze snooze => Snoozed(snooze.Delay),
             _ => Failed(e),
         },
     };
@@ -230,29 +234,38 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
     {
         try
         {
-            return _options.OnFailure?.Invoke(
-                new FailedAttempt(_task.Lease.Id, _task.Name, _task.Queue, _task.Attempt, _task.Retry.MaxAttempts, e));
+            return _options.OnFailure?.Invoke(new FailedAttempt
+            {
+                Id = _task.Lease.Id,
+                Name = _task.Name,
+                Queue = _task.Queue,
+                Attempt = _task.Attempt,
+                MaxAttempts = _task.Retry.MaxAttempts,
+                Exception = e,
+            });
         }
         catch (Exception thrown)
         {
             // The user's code again: an attempt must not be left unsettled because of it.
-            Log.DecisionFailed(_logger, _task.Lease.Id, _task.Name, _task.Attempt, thrown);
+            Log.DecisionFailed(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt, thrown);
             return null;
         }
     }
 
-    private AttemptOutcome.Failed Failed(Exception e, TimeSpan? after = null)
+    private AttemptOutcome Failed(Exception e, TimeSpan? after = null)
     {
         if (_task.Attempt >= _task.Retry.MaxAttempts)
         {
             return FailedForGood(e);
         }
 
-        var wait = after ?? Backoff.After(_task.Retry, _task.Attempt, Backoff.Sample(_task.Lease.Id, _task.Attempt));
-        return new(new TaskFailure(ErrorText.Of(e), wait), e);
+        var wait = after ?? Backoff.After(_task.Retry, _task.Attempt, Backoff.Sample(_task.Lease.Id.Value, _task.Attempt));
+        return new(new Settlement.Retried { Error = ErrorText.Of(e), After = wait }, e);
     }
 
-    private static AttemptOutcome.Failed FailedForGood(Exception e) => new(new TaskFailure(ErrorText.Of(e), null), e);
+    private static AttemptOutcome FailedForGood(Exception e) => new(new Settlement.Failed { Error = ErrorText.Of(e) }, e);
+
+    private static AttemptOutcome Snoozed(TimeSpan delay) => new(new Settlement.Snoozed { Delay = Backoff.Bounded(delay) });
 
     /// <summary>Writes the outcome, for as long as it takes: shutdown does not cancel it, only the loss of the lease.</summary>
     /// <returns>False when the lease was lost.</returns>
@@ -263,7 +276,8 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
             try
             {
                 outcome = await CheckAsync(outcome).ConfigureAwait(false);
-                var settled = await WriteAsync(outcome).ConfigureAwait(false);
+                var settled = outcome.Settlement is not { } settlement
+                    || await _backend.SettleAsync(_task.Lease, settlement, CancellationToken.None).ConfigureAwait(false);
                 if (settled)
                 {
                     Report(outcome);
@@ -275,8 +289,8 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
             {
                 _slots.TakeBack();
                 var delay = TimeSpan.FromMilliseconds(Math.Min(5_000, 50 << Math.Min(failures, 7)))
-                    * (0.5 + Backoff.Sample(_task.Lease.Id, failures));
-                Log.SettleFailed(_logger, _task.Lease.Id, _task.Name, delay, e);
+                    * (0.5 + Backoff.Sample(_task.Lease.Id.Value, failures));
+                Log.SettleFailed(_logger, _task.Lease.Id.Value, _task.Name, delay, e);
                 await Task.Delay(delay, _time, CancellationToken.None).ConfigureAwait(false);
                 _slots.HandlerReturned();
             }
@@ -291,55 +305,43 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
 
     /// <summary>A task that still runs under this lease was not settled by its handler: that transaction did not commit.</summary>
     private async ValueTask<AttemptOutcome> CheckAsync(AttemptOutcome outcome) =>
-        outcome is AttemptOutcome.CompletedByHandler completed
-        && await _backend.HoldsAsync(_task.Lease, CancellationToken.None).ConfigureAwait(false)
-            ? Failed(completed.Exception ?? new InvalidOperationException(
+        outcome.Settlement is null && await _backend.HoldsAsync(_task.Lease, CancellationToken.None).ConfigureAwait(false)
+            ? Failed(outcome.Exception ?? new InvalidOperationException(
                 $"The handler of '{_task.Name}' called CompleteInAsync, but its transaction was not committed when it returned."))
             : outcome;
 
-    private ValueTask<bool> WriteAsync(AttemptOutcome outcome) => outcome switch
-    {
-        AttemptOutcome.Succeeded succeeded => _backend.MarkSuccessAsync(_task.Lease, succeeded.Result, CancellationToken.None),
-        AttemptOutcome.CompletedByHandler => new(true),
-        AttemptOutcome.Failed failed => _backend.MarkFailureAsync(_task.Lease, failed.Failure, CancellationToken.None),
-        AttemptOutcome.Cancelled cancelled => _backend.MarkCancelledAsync(
-            _task.Lease, cancelled.Exception is { } error ? ErrorText.Of(error) : null, CancellationToken.None),
-        AttemptOutcome.Snoozed snoozed => _backend.SnoozeAsync(_task.Lease, snoozed.Delay, CancellationToken.None),
-        _ => _backend.ReleaseAsync(_task.Lease, CancellationToken.None),
-    };
-
     private void Report(AttemptOutcome outcome)
     {
-        Count(outcome switch
+        var (id, name, attempt) = (_task.Lease.Id.Value, _task.Name, _task.Attempt);
+        switch (outcome.Settlement)
         {
-            AttemptOutcome.Failed { Failure.RetryAfter: null } => "failed",
-            AttemptOutcome.Failed => "retried",
-            AttemptOutcome.Cancelled => "cancelled",
-            AttemptOutcome.Snoozed => "snoozed",
-            AttemptOutcome.Released => "released",
-            _ => "succeeded",
-        });
-        switch (outcome)
-        {
-            case AttemptOutcome.Failed { Failure.RetryAfter: { } delay } failed:
-                Log.AttemptFailed(
-                    _logger, _task.Lease.Id, _task.Name, _task.Attempt, _task.Retry.MaxAttempts, delay, failed.Exception);
+            case Settlement.Retried retried:
+                Count("retried");
+                Log.AttemptFailed(_logger, id, name, attempt, _task.Retry.MaxAttempts, retried.After, outcome.Exception);
                 break;
-            case AttemptOutcome.Failed failed:
-                Log.TaskFailed(
-                    _logger, _task.Lease.Id, _task.Name, _task.Attempt, _task.Retry.MaxAttempts, failed.Exception);
+            case Settlement.Failed:
+                Count("failed");
+                Log.TaskFailed(_logger, id, name, attempt, _task.Retry.MaxAttempts, outcome.Exception);
                 break;
-            case AttemptOutcome.CompletedByHandler { Exception: { } exception }:
-                Log.ThrewAfterCompletion(_logger, _task.Lease.Id, _task.Name, _task.Attempt, exception);
+            case Settlement.Cancelled:
+                Count("cancelled");
+                Log.Cancelled(_logger, id, name, attempt, outcome.Exception);
                 break;
-            case AttemptOutcome.Cancelled cancelled:
-                Log.Cancelled(_logger, _task.Lease.Id, _task.Name, _task.Attempt, cancelled.Exception);
+            case Settlement.Snoozed snoozed:
+                Count("snoozed");
+                Log.Snoozed(_logger, id, name, attempt, snoozed.Delay);
                 break;
-            case AttemptOutcome.Snoozed snoozed:
-                Log.Snoozed(_logger, _task.Lease.Id, _task.Name, _task.Attempt, snoozed.Delay);
+            case Settlement.Released:
+                Count("released");
+                Log.Released(_logger, id, name);
                 break;
-            case AttemptOutcome.Released:
-                Log.Released(_logger, _task.Lease.Id, _task.Name);
+            default:
+                Count("succeeded");
+                if (outcome.Exception is { } thrown)
+                {
+                    Log.ThrewAfterCompletion(_logger, id, name, attempt, thrown);
+                }
+
                 break;
         }
     }

@@ -3,10 +3,14 @@ using System.Globalization;
 namespace Errand;
 
 /// <summary>Why a task is not running, or that it is, in words for a person.</summary>
-/// <param name="State">Where it stands.</param>
-/// <param name="Reasons">One sentence for each reason, at least one.</param>
-public sealed record TaskExplanation(TaskState State, IReadOnlyList<string> Reasons)
+public sealed record TaskExplanation
 {
+    /// <summary>The state of the task.</summary>
+    public required TaskState State { get; init; }
+
+    /// <summary>One sentence for each reason, at least one.</summary>
+    public required IReadOnlyList<string> Reasons { get; init; }
+
     /// <summary>The reasons, one after the other.</summary>
     public override string ToString() => string.Join(' ', Reasons);
 
@@ -19,7 +23,7 @@ public sealed record TaskExplanation(TaskState State, IReadOnlyList<string> Reas
             TaskState.Pending or TaskState.Scheduled => WhileWaiting(task, workers, queueIsPaused, now),
             _ => [AtItsEnd(task)],
         };
-        return new TaskExplanation(task.State, [.. reasons]);
+        return new TaskExplanation { State = task.State, Reasons = [.. reasons] };
     }
 
     private static IEnumerable<string> WhileRunning(TaskDetails task, IReadOnlyList<WorkerDetails> workers)
@@ -118,7 +122,7 @@ public sealed record TaskExplanation(TaskState State, IReadOnlyList<string> Reas
         _ => Text($"It expired at {task.FinishedAt:u}, before it could start again."),
     };
 
-    // Of a worker with more handlers than leases are named, those that are named are all that is known.
+    // Leases is capped at LeasesNamed, so a worker with more slots than that counts as busy once the cap is reached.
     private static bool IsBusy(WorkerDetails worker) =>
         worker.Concurrency > 0 && worker.Leases.Count >= Math.Min(worker.Concurrency, WorkerDetails.LeasesNamed);
 

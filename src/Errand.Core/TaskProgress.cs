@@ -1,7 +1,14 @@
 namespace Errand;
 
-/// <summary>How far a handler says that it has come.</summary>
-/// <param name="Fraction">From 0 to 1; null when it said nothing of it.</param>
-/// <param name="Message">Its own words, at most 1,024 characters; null when there are none.</param>
-/// <param name="ReportedAt">When that was stored, by the backend's clock.</param>
-public sealed record TaskProgress(double? Fraction, string? Message, DateTimeOffset ReportedAt);
+/// <summary>The progress that a handler last reported.</summary>
+public sealed record TaskProgress
+{
+    /// <summary>From 0 to 1; null if the handler gave none.</summary>
+    public required double? Fraction { get; init; }
+
+    /// <summary>The handler's own text, at most 1,024 characters; null if it gave none.</summary>
+    public required string? Message { get; init; }
+
+    /// <summary>When the report was stored, by the backend's clock.</summary>
+    public required DateTimeOffset ReportedAt { get; init; }
+}

@@ -5,25 +5,24 @@ using Errand.Payloads;
 namespace Errand;
 
 /// <summary>
-/// The front door for callers: puts tasks into a backend and waits for their results. Thread-safe; one queue serves a whole
-/// program.
+/// Enqueues tasks and waits for their results. Thread-safe; one queue serves a whole program.
 /// </summary>
 /// <remarks>
-/// When an enqueue returns, its tasks are committed: each is then waiting, or in exactly one final state, and is never
-/// silently dropped, though it may be started more than once. What a commit survives is the backend's
-/// (<c>Durability</c>). Cancelling a call that was already submitted abandons the wait, not the commit.
+/// When an enqueue returns, its tasks are committed. From then on each task is waiting, running, or in exactly one final state; it is
+/// never silently dropped, and it may be started more than once. How much a commit survives is set by the backend's
+/// <c>Durability</c>. Cancelling a call that was already submitted abandons the wait, not the commit.
 /// </remarks>
 public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
 {
-    private readonly IBackend _backend;
+    private readonly MeasuredBackend _backend;
     private readonly PayloadSerializer _serializer;
     private readonly TaskNames _names = new();
     private volatile bool _disposed;
 
-    /// <summary>Creates a queue over <paramref name="backend"/>, which stays the caller's to dispose.</summary>
-    /// <param name="backend">Where tasks are kept.</param>
-    /// <param name="options">Limits and JSON. Default is null: every default.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work; it lists all that is wrong.</exception>
+    /// <summary>Creates a queue on <paramref name="backend"/>, which the caller disposes.</summary>
+    /// <param name="backend">The store of the tasks.</param>
+    /// <param name="options">Limits and JSON. Default is null: all defaults.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work. The exception lists every problem.</exception>
     public TaskQueue(IBackend backend, TaskQueueOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(backend);
@@ -32,9 +31,9 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
         _serializer = new PayloadSerializer(options.Json, options.MaxPayloadBytes);
     }
 
-    /// <summary>Opens and, where needed, creates the store. Idempotent, and implicit in the first use.</summary>
+    /// <summary>Opens the store, and creates it where needed. Idempotent; the first use does it implicitly.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="BackendException">The store cannot be used; the message says why.</exception>
+    /// <exception cref="BackendException">The store cannot be used. The message says why.</exception>
     public async Task InitializeAsync(CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -42,53 +41,57 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
     }
 
     /// <summary>
-    /// Gives an id that no task has had or will have. Enqueue with it (<see cref="EnqueueOptions.Id"/>), and the same call can
-    /// be repeated after a failure whose outcome is unknown: the second finds the first.
+    /// Reserves an id that no task has had or will have. Enqueue with it (<see cref="EnqueueOptions.Id"/>): repeating that call after
+    /// an unknown outcome creates one task.
     /// </summary>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="BackendException">The store could not do it; <see cref="BackendException.IsTransient"/> tells more.</exception>
-    public async Task<long> NewIdAsync(CancellationToken cancellationToken = default)
+    /// <exception cref="BackendException">
+    /// The store could not complete the call. <see cref="BackendException.IsTransient"/> says whether retrying may help.
+    /// </exception>
+    public async Task<TaskId> NewIdAsync(CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         return await _backend.NewIdAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
-    /// Enqueues a task. When this returns, the task is committed; or, with <see cref="EnqueueOptions.Transaction"/>, part of that
+    /// Enqueues a task. When this returns, the task is committed; with <see cref="EnqueueOptions.Transaction"/> it is part of that
     /// transaction.
     /// </summary>
-    /// <param name="task">The payload, written as JSON.</param>
-    /// <param name="options">Queue, priority, due time and the like. Default is null: every default.</param>
-    /// <param name="cancellationToken">Ends the wait; a task that was already submitted is committed all the same.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work; it lists all that is wrong.</exception>
-    /// <exception cref="ArgumentException">The payload is too large or cannot be written as JSON, or its name is bad.</exception>
+    /// <param name="task">The payload, stored as JSON.</param>
+    /// <param name="options">Queue, priority, due time and the like. Default is null: all defaults.</param>
+    /// <param name="cancellationToken">Ends the wait. A task that was already submitted is still committed.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work. The exception lists every problem.</exception>
+    /// <exception cref="ArgumentException">The payload is too large or cannot be written as JSON, or its name is not allowed.</exception>
     /// <exception cref="InvalidOperationException">
     /// <see cref="EnqueueOptions.Transaction"/> is set, and the store cannot take part in it.
     /// </exception>
-    /// <exception cref="BackendException">The store could not do it; <see cref="BackendException.IsTransient"/> tells more.</exception>
+    /// <exception cref="BackendException">
+    /// The store could not complete the call. <see cref="BackendException.IsTransient"/> says whether retrying may help.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The queue or its backend is disposed.</exception>
     public async Task<TaskHandle> EnqueueAsync(
         ITask task, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
     {
-        var (id, isNew) = await EnqueueOneAsync(task, options, cancellationToken).ConfigureAwait(false);
-        return new TaskHandle(this, id, isNew);
+        var enqueued = await EnqueueOneAsync(task, options, cancellationToken).ConfigureAwait(false);
+        return new TaskHandle(this, enqueued.Id, enqueued.IsNew);
     }
 
-    /// <summary>Enqueues a task that gives a result. When this returns, the task is committed.</summary>
+    /// <summary>Enqueues a task that returns a result. When this returns, the task is committed.</summary>
     /// <typeparam name="TResult">What its handler returns.</typeparam>
     /// <inheritdoc cref="EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
     public async Task<TaskHandle<TResult>> EnqueueAsync<TResult>(
         ITask<TResult> task, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
     {
-        var (id, isNew) = await EnqueueOneAsync(task, options, cancellationToken).ConfigureAwait(false);
-        return new TaskHandle<TResult>(this, id, isNew);
+        var enqueued = await EnqueueOneAsync(task, options, cancellationToken).ConfigureAwait(false);
+        return new TaskHandle<TResult>(this, enqueued.Id, enqueued.IsNew);
     }
 
-    /// <summary>Enqueues many tasks in one transaction: all of them, or none.</summary>
-    /// <param name="tasks">The payloads, in the order in which equal ones are offered.</param>
-    /// <param name="options">The same for each. <see cref="EnqueueOptions.Id"/> must be null.</param>
-    /// <param name="cancellationToken">Ends the wait; tasks that were already submitted are committed all the same.</param>
-    /// <returns>One handle for each payload, in its order.</returns>
+    /// <summary>Enqueues many tasks in one transaction: all of them or none.</summary>
+    /// <param name="tasks">The payloads. Tasks of equal priority and due time are offered in this order.</param>
+    /// <param name="options">The options of every task. <see cref="EnqueueOptions.Id"/> must be null.</param>
+    /// <param name="cancellationToken">Ends the wait. Tasks that were already submitted are still committed.</param>
+    /// <returns>One handle for each payload, in order.</returns>
     /// <inheritdoc cref="EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
     [OverloadResolutionPriority(1)] // Null options mean this one.
     public async Task<IReadOnlyList<TaskHandle>> EnqueueManyAsync(
@@ -107,13 +110,13 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
     }
 
     /// <summary>
-    /// Enqueues many tasks in one transaction, all of them or none, each with options of its own: unique keys, priorities, due times.
+    /// Enqueues many tasks in one transaction, all of them or none, each with its own options: unique keys, priorities, due times.
     /// </summary>
-    /// <typeparam name="TPayload">What the payloads have in common.</typeparam>
-    /// <param name="tasks">The payloads, in the order in which equal ones are offered.</param>
-    /// <param name="options">Gives each its options. <see cref="EnqueueOptions.Transaction"/> must be the same for all.</param>
-    /// <param name="cancellationToken">Ends the wait; tasks that were already submitted are committed all the same.</param>
-    /// <returns>One handle for each payload, in its order.</returns>
+    /// <typeparam name="TPayload">The common type of the payloads.</typeparam>
+    /// <param name="tasks">The payloads. Tasks of equal priority and due time are offered in this order.</param>
+    /// <param name="options">Returns the options of a task. <see cref="EnqueueOptions.Transaction"/> must be the same for all.</param>
+    /// <param name="cancellationToken">Ends the wait. Tasks that were already submitted are still committed.</param>
+    /// <returns>One handle for each payload, in order.</returns>
     /// <inheritdoc cref="EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
     public async Task<IReadOnlyList<TaskHandle>> EnqueueManyAsync<TPayload>(
         IEnumerable<TPayload> tasks, Func<TPayload, EnqueueOptions> options, CancellationToken cancellationToken = default)
@@ -141,44 +144,48 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
     }
 
     /// <summary>
-    /// Cancels a task, from whatever process. One that waits ends at once. The handler of one that runs has its token cancelled
-    /// within a second; when it gives up, in whatever way, the task ends as cancelled and is not tried again.
+    /// Cancels a task that runs or waits in any process. A waiting task ends at once. The handler of a running task has its token
+    /// cancelled within a second; the task ends as cancelled unless the handler succeeds or fails permanently, and is not retried.
     /// </summary>
     /// <param name="id">The task's id.</param>
     /// <param name="cancellationToken">Ends the wait, not the cancellation.</param>
-    /// <returns>Whether it was waiting, runs, or had ended.</returns>
-    /// <exception cref="TaskNotFoundException">No task has this id, or it was removed when its retention ended.</exception>
-    /// <exception cref="BackendException">The store could not do it; <see cref="BackendException.IsTransient"/> tells more.</exception>
-    public async Task<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default)
+    /// <returns>Whether the task was waiting, is running, or had ended.</returns>
+    /// <exception cref="TaskNotFoundException">No task has this id, or the task was removed when its retention ended.</exception>
+    /// <exception cref="BackendException">
+    /// The store could not complete the call. <see cref="BackendException.IsTransient"/> says whether retrying may help.
+    /// </exception>
+    public async Task<CancelOutcome> CancelAsync(TaskId id, CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         return await _backend.CancelAsync(id, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Gives how a task ended, waiting for its end if asked to.</summary>
+    /// <summary>Returns how a task ended. With a timeout it waits for the end first.</summary>
     /// <param name="id">The task's id.</param>
     /// <param name="timeout">
-    /// How long to wait. Default is zero: not at all; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.
+    /// How long to wait. Default is zero: no wait. <see cref="Timeout.InfiniteTimeSpan"/> waits forever.
     /// </param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>How it ended; null when it has not ended in time.</returns>
-    /// <exception cref="TaskNotFoundException">No task has this id, or it was removed when its retention ended.</exception>
-    /// <exception cref="BackendException">The store could not do it; <see cref="BackendException.IsTransient"/> tells more.</exception>
+    /// <returns>How the task ended; null if it has not ended in time.</returns>
+    /// <exception cref="TaskNotFoundException">No task has this id, or the task was removed when its retention ended.</exception>
+    /// <exception cref="BackendException">
+    /// The store could not complete the call. <see cref="BackendException.IsTransient"/> says whether retrying may help.
+    /// </exception>
     public async Task<TaskResult?> GetResultAsync(
-        long id, TimeSpan timeout = default, CancellationToken cancellationToken = default)
+        TaskId id, TimeSpan timeout = default, CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (timeout < TimeSpan.Zero && timeout != Timeout.InfiniteTimeSpan)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(timeout), timeout, "A wait cannot be negative; use zero, or Timeout.InfiniteTimeSpan to wait for ever.");
+                nameof(timeout), timeout, "A wait cannot be negative; use zero, or Timeout.InfiniteTimeSpan to wait forever.");
         }
 
         var result = await _backend.GetResultAsync(id, timeout, cancellationToken).ConfigureAwait(false);
         return result is null ? null : result with { Serializer = _serializer };
     }
 
-    /// <summary>Ends the queue: later calls throw. The backend stays open; who made it disposes it.</summary>
+    /// <summary>Closes the queue: later calls throw. The backend stays open until its creator disposes it.</summary>
     public ValueTask DisposeAsync()
     {
         _disposed = true;
@@ -223,7 +230,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
             var enqueued = await SubmitAsync(tasks, options, cancellationToken).ConfigureAwait(false);
             if (enqueued.Count == 1)
             {
-                activity?.SetTag(Telemetry.IdTag, enqueued[0].Id);
+                activity?.SetTag(Telemetry.IdTag, enqueued[0].Id.Value);
             }
 
             return enqueued;

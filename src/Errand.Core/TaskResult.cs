@@ -7,7 +7,7 @@ namespace Errand;
 public sealed record TaskResult
 {
     /// <summary>The task's id.</summary>
-    public required long Id { get; init; }
+    public required TaskId Id { get; init; }
 
     /// <summary>The stored name of the task.</summary>
     public required string Name { get; init; }
@@ -27,17 +27,17 @@ public sealed record TaskResult
     /// <summary>When it ended, by the backend's clock.</summary>
     public required DateTimeOffset FinishedAt { get; init; }
 
-    /// <summary>The last error, stack included, at most 16 KiB; null when the task succeeded.</summary>
+    /// <summary>The last error with its stack, at most 16 KiB; null if the task succeeded.</summary>
     public string? Error { get; init; }
 
-    /// <summary>The handler's result as UTF-8 JSON; empty when there is none.</summary>
+    /// <summary>The handler's result as UTF-8 JSON; empty if there is none.</summary>
     public ReadOnlyMemory<byte> Value { get; init; }
 
     internal PayloadSerializer? Serializer { get; init; }
 
     /// <summary>Reads the handler's result.</summary>
     /// <typeparam name="TResult">The type that the handler returned.</typeparam>
-    /// <returns>The result; the type's default where the handler gave none.</returns>
+    /// <returns>The result; the default of the type if the handler returned none.</returns>
     /// <exception cref="JsonException">The stored result is not a <typeparamref name="TResult"/>.</exception>
     /// <exception cref="TaskFailedException">The task did not succeed.</exception>
     public TResult? GetValue<TResult>()

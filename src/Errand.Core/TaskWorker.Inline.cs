@@ -37,7 +37,7 @@ public sealed partial class TaskWorker
     }
 
     /// <summary>
-    /// Ends without a word to the store, which is about to go: what still runs is cancelled, and its outcome dropped.
+    /// Ends without telling the store, which is about to go. Running handlers are cancelled, and their outcomes dropped.
     /// </summary>
     internal void Abandon()
     {

@@ -8,18 +8,18 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Errand;
 
 /// <summary>
-/// Runs tasks: reserves as many as it has free slots, starts their handlers, and settles what they give. Thread-safe.
+/// Runs tasks: reserves as many as it has free slots, runs their handlers, and stores the outcomes. Thread-safe.
 /// </summary>
 /// <remarks>
-/// A handler may run more than once for one task (its process can die, its lease can run out), so its effects must bear
-/// repetition; <see cref="TaskContext.Id"/> is the same every time. Handlers run on the thread pool.
+/// A handler may run more than once for one task, because its process can die and its lease can run out. Make its effects safe to
+/// repeat; <see cref="TaskContext.Id"/> is the same every time. Handlers run on the thread pool.
 /// </remarks>
 public sealed partial class TaskWorker : IAsyncDisposable
 {
     /// <summary>How long a stop waits for handlers after their tokens were cancelled.</summary>
     private static readonly TimeSpan CancellationGrace = TimeSpan.FromSeconds(1);
 
-    private readonly IBackend _backend;
+    private readonly MeasuredBackend _backend;
     private readonly Dictionary<string, HandlerBinding> _handlers;
     private readonly TaskWorkerOptions _options;
     private readonly PayloadSerializer _serializer;
@@ -28,12 +28,12 @@ public sealed partial class TaskWorker : IAsyncDisposable
     private Run? _run;
     private bool _disposed;
 
-    /// <summary>Creates a worker over <paramref name="backend"/>, which stays the caller's to dispose, after the worker.</summary>
-    /// <param name="backend">Where tasks are kept.</param>
-    /// <param name="handlers">What to run, by task name. Names that are not in it are left to other workers.</param>
-    /// <param name="options">Queues, concurrency, lease and the like. Default is null: every default.</param>
-    /// <param name="logger">Where it reports. Default is null: nowhere.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work; it lists all that is wrong.</exception>
+    /// <summary>Creates a worker on <paramref name="backend"/>. The caller disposes the backend, after the worker.</summary>
+    /// <param name="backend">The store of the tasks.</param>
+    /// <param name="handlers">The handlers, by task name. Tasks with other names are left to other workers.</param>
+    /// <param name="options">Queues, concurrency, lease and the like. Default is null: all defaults.</param>
+    /// <param name="logger">The worker's log. Default is null: none.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work. The exception lists every problem.</exception>
     public TaskWorker(
         IBackend backend, TaskHandlers handlers, TaskWorkerOptions? options = null, ILogger<TaskWorker>? logger = null)
     {
@@ -46,10 +46,10 @@ public sealed partial class TaskWorker : IAsyncDisposable
         _logger = logger is null ? NullLogger.Instance : new QuietLogger(logger);
     }
 
-    /// <summary>Starts taking tasks. Returns when the worker is registered in the store.</summary>
+    /// <summary>Starts reserving and running tasks. Returns when the worker is registered in the store.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="InvalidOperationException">The worker runs already.</exception>
-    /// <exception cref="BackendException">The store cannot be used.</exception>
+    /// <exception cref="InvalidOperationException">The worker is already running.</exception>
+    /// <exception cref="BackendException">The store cannot be used. The message says why.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
         await _lifecycle.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -73,11 +73,12 @@ public sealed partial class TaskWorker : IAsyncDisposable
     }
 
     /// <summary>
-    /// Stops: takes no more tasks, lets handlers finish for <see cref="TaskWorkerOptions.ShutdownGrace"/>, then cancels their
-    /// tokens; tasks whose handlers heed that are given back uncharged. One that runs on is left behind: its outcome will be
-    /// dropped, and its task starts again when the lease has run out. Does nothing when the worker does not run.
+    /// Stops the worker: it takes no more tasks, lets handlers finish for <see cref="TaskWorkerOptions.ShutdownGrace"/>, then cancels
+    /// their tokens. Tasks whose handlers honor that are released, and their attempts are not charged. A handler that keeps running is
+    /// left behind: its outcome is dropped, and its task starts again when the lease has run out. Does nothing if the worker is not
+    /// running.
     /// </summary>
-    /// <param name="cancellationToken">Cuts the grace short; the stop itself still ends in order.</param>
+    /// <param name="cancellationToken">Ends the grace early. The rest of the stop still completes.</param>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
         await _lifecycle.WaitAsync(CancellationToken.None).ConfigureAwait(false);
@@ -95,7 +96,7 @@ public sealed partial class TaskWorker : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops the worker if it runs; see <see cref="StopAsync"/>.</summary>
+    /// <summary>Stops the worker if it is running; see <see cref="StopAsync"/>.</summary>
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
@@ -114,7 +115,7 @@ public sealed partial class TaskWorker : IAsyncDisposable
             CancelRequested = lease => Volatile.Read(ref incarnation)?.CancelTask(lease),
         };
         var owner = await _backend.BeginWorkerAsync(registration, cancellationToken).ConfigureAwait(false);
-        Log.WorkerStarted(_logger, owner, _options.Concurrency, string.Join(", ", _options.Queues));
+        Log.WorkerStarted(_logger, owner.Value, _options.Concurrency, string.Join(", ", _options.Queues));
         Volatile.Write(ref incarnation, new WorkerIncarnation(_backend, owner, _options, _logger));
         return incarnation;
     }
@@ -124,9 +125,9 @@ public sealed partial class TaskWorker : IAsyncDisposable
         var stopping = run.Stopping.Token;
         while (!stopping.IsCancellationRequested)
         {
-            // Workers that lost the store together do not come back together.
+            // Jitter: workers that lost the store at the same moment must not all reconnect at the same moment.
             var delay = TimeSpan.FromMilliseconds(Math.Min(30_000, 100 << Math.Min(run.Failures, 9)))
-                * (0.5 + Backoff.Sample(run.Incarnation.Owner, run.Failures));
+                * (0.5 + Backoff.Sample(run.Incarnation.Owner.Value, run.Failures));
             try
             {
                 if (run.Incarnation.IsOver)
@@ -177,7 +178,8 @@ public sealed partial class TaskWorker : IAsyncDisposable
             Owner = incarnation.Owner,
             Queues = _options.Queues,
             MaxTasks = _options.Concurrency,
-            FreeSlots = () => stopping.IsCancellationRequested ? 0 : run.Slots.Free, // At once: a cancelled wait ends a little later.
+            // Zero as soon as we are stopping, because the cancelled wait may still be filled before it ends.
+            FreeSlots = () => stopping.IsCancellationRequested ? 0 : run.Slots.Free,
             Wait = _options.Lease,
         };
         var reconciledAt = _options.TimeProvider.GetTimestamp();
@@ -199,14 +201,14 @@ public sealed partial class TaskWorker : IAsyncDisposable
         }
     }
 
-    /// <summary>Between two reserves: what this worker owns and does not know of was lost on its way here.</summary>
+    /// <summary>Between two reserves: a task that this worker owns without knowing it was lost on its way here.</summary>
     private async Task ReconcileAsync(WorkerIncarnation incarnation, CancellationToken cancellationToken)
     {
         var known = incarnation.Running().Select(execution => execution.Reserved.Lease.Id).ToHashSet();
         var strays = await _backend.ReconcileAsync(incarnation.Owner, known, cancellationToken).ConfigureAwait(false);
         if (strays > 0)
         {
-            Log.StraysGivenBack(_logger, incarnation.Owner, strays);
+            Log.StraysGivenBack(_logger, incarnation.Owner.Value, strays);
         }
     }
 
@@ -237,7 +239,7 @@ public sealed partial class TaskWorker : IAsyncDisposable
         foreach (var execution in run.Incarnation.Running())
         {
             var left = execution.Reserved;
-            Log.HandlerLeftBehind(_logger, run.Incarnation.Owner, left.Lease.Id, left.Name, left.Attempt);
+            Log.HandlerLeftBehind(_logger, run.Incarnation.Owner.Value, left.Lease.Id.Value, left.Name, left.Attempt);
         }
 
         run.Incarnation.Dispose();
@@ -245,16 +247,16 @@ public sealed partial class TaskWorker : IAsyncDisposable
         run.Stopping.Dispose();
     }
 
-    private async Task EndAsync(long owner, bool release)
+    private async Task EndAsync(WorkerId owner, bool release)
     {
         try
         {
             await _backend.EndWorkerAsync(owner, release, CancellationToken.None).ConfigureAwait(false);
-            Log.WorkerStopped(_logger, owner);
+            Log.WorkerStopped(_logger, owner.Value);
         }
         catch (Exception e) when (e is BackendException or ObjectDisposedException)
         {
-            Log.EndFailed(_logger, owner, e);
+            Log.EndFailed(_logger, owner.Value, e);
         }
     }
 

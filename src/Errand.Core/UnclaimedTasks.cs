@@ -1,6 +1,11 @@
 namespace Errand;
 
-/// <summary>Tasks that wait for a worker that knows their name, and there is none.</summary>
-/// <param name="Name">The stored name of the tasks.</param>
-/// <param name="Tasks">How many were found.</param>
-public readonly record struct UnclaimedTasks(string Name, long Tasks);
+/// <summary>Waiting tasks whose name no live worker knows.</summary>
+public readonly record struct UnclaimedTasks
+{
+    /// <summary>The stored name of the tasks.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>How many were found.</summary>
+    public required long Tasks { get; init; }
+}

@@ -50,10 +50,10 @@ internal sealed class ErrandParts : IAsyncDisposable
 
     internal ErrandHealthOptions Health { get; }
 
-    /// <exception cref="InvalidOperationException">The backend cannot be looked at.</exception>
-    internal IQueueInspector Inspector => Backend as IQueueInspector
+    /// <exception cref="InvalidOperationException">The backend cannot be inspected.</exception>
+    internal IQueueInspector Inspector => Backend.Control<IQueueInspector>()
         ?? throw new InvalidOperationException(
-            $"The backend {Backend.GetType().Name} is no IQueueInspector: it cannot be looked at.");
+            $"The backend {Backend.GetType().Name} has no IQueueInspector: it cannot be inspected.");
 
     internal TaskQueue NewQueue() => new(Backend, _queue);
 

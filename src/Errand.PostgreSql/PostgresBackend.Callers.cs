@@ -27,7 +27,7 @@ public sealed partial class PostgresBackend
         var theirs = TheirsOf(transaction);
         var ids = await SubmitAsync(new PrepareForCallerOperation(this, tasks), cancellationToken).ConfigureAwait(false);
         var next = 0;
-        List<NewRow> rows = [.. tasks.Select(task => new NewRow(task, task.Id ?? ids[next++]))];
+        List<NewRow> rows = [.. tasks.Select(task => new NewRow(task, task.Id?.Value ?? ids[next++]))];
         var unknown = await WithoutKnownAsync(theirs, rows, cancellationToken).ConfigureAwait(false);
         var plain = unknown.FindAll(row => row.Task.UniqueKey is null);
         var unique = unknown.Where(row => row.Task.UniqueKey is not null)
@@ -59,16 +59,16 @@ public sealed partial class PostgresBackend
         {
             if (inserted.Remove(row.Id))
             {
-                return new EnqueuedTask(row.Id, IsNew: true);
+                return new EnqueuedTask { Id = new TaskId(row.Id), IsNew = true };
             }
 
             if (row.Task.UniqueKey is not { } key || !unknown.Contains(row))
             {
-                return new EnqueuedTask(row.Id, IsNew: false);
+                return new EnqueuedTask { Id = new TaskId(row.Id), IsNew = false };
             }
 
             return holders.TryGetValue(unique[(row.Task.Name, key)].Id, out var holder)
-                ? new EnqueuedTask(holder, IsNew: false)
+                ? new EnqueuedTask { Id = new TaskId(holder), IsNew = false }
                 : throw new BackendException(
                     $"{_store.Name}: the task that held the unique key ended at this moment. Try again.", isTransient: true);
         }
@@ -223,7 +223,7 @@ public sealed partial class PostgresBackend
 
         internal override int NewIds { get; } = tasks.Count(task => task.Id is null);
 
-        internal override long LargestGivenId => tasks.Max(task => task.Id ?? 0);
+        internal override long LargestGivenId => tasks.Max(task => task.Id?.Value ?? 0);
 
         internal override IEnumerable<string> Names => tasks.SelectMany(task => new[] { task.Queue, task.Name });
 
@@ -265,7 +265,7 @@ public sealed partial class PostgresBackend
         internal override void Run(TurnBatch batch)
         {
             Result = false;
-            batch.Add(HoldsSql, _ => Result = true).With("id", lease.Id).With("owner", lease.Owner).With("epoch", lease.Epoch);
+            batch.Add(HoldsSql, _ => Result = true).With("id", lease.Id.Value).With("owner", lease.Owner.Value).With("epoch", lease.Epoch);
         }
 
         internal override void Complete()

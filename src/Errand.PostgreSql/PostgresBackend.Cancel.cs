@@ -19,8 +19,8 @@ public sealed partial class PostgresBackend
         && (_cancelledHere || Passed(_time.GetElapsedTime(_lastCancelLook), CancelInterval));
 
     /// <inheritdoc cref="IBackend.CancelAsync"/>
-    public async ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new CancelOperation(this, id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<CancelOutcome> CancelAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new CancelOperation(this, id.Value), cancellationToken).ConfigureAwait(false);
 
     // So that it cannot be started, or given back, between the statements. language=postgresql
     private const string LockTaskSql = "select id from errand.tasks where id = @id for update";
@@ -55,7 +55,8 @@ public sealed partial class PostgresBackend
     private void TellCancelled(TurnBatch batch)
     {
         List<TaskLease> cancelled = [];
-        batch.Add(SelectCancelledSql, row => cancelled.Add(new TaskLease(row.GetInt64(0), row.GetInt64(1), row.GetInt64(2))))
+        batch.Add(SelectCancelledSql, row => cancelled.Add(
+            new TaskLease { Id = new TaskId(row.GetInt64(0)), Owner = new WorkerId(row.GetInt64(1)), Epoch = row.GetInt64(2) }))
             .With("ours", _workers.Keys.ToArray());
         _cancelledHere = false;
         _afterCommit.Add(() =>
@@ -64,7 +65,7 @@ public sealed partial class PostgresBackend
             _cancelsMayBeThere = cancelled.Count > 0; // Until it is settled: the task may have been on its way to the worker.
             foreach (var lease in cancelled)
             {
-                if (_workers.TryGetValue(lease.Owner, out var worker))
+                if (_workers.TryGetValue(lease.Owner.Value, out var worker))
                 {
                     worker.CancelRequested?.Invoke(lease);
                 }
@@ -100,7 +101,7 @@ public sealed partial class PostgresBackend
         {
             if (_outcome is not { } outcome)
             {
-                Fail(new TaskNotFoundException(id));
+                Fail(new TaskNotFoundException(new TaskId(id)));
                 return;
             }
 

@@ -6,8 +6,8 @@ namespace Errand.PostgreSql;
 public sealed partial class PostgresBackend
 {
     /// <inheritdoc/>
-    public async ValueTask<bool> DeleteAsync(long id, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new DeleteOperation(this, id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<bool> DeleteAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new DeleteOperation(this, id.Value), cancellationToken).ConfigureAwait(false);
 
     // language=postgresql
     private const string DeleteWaitingSql = "delete from errand.tasks where id = @id and state + 0 <> 12 returning id";
@@ -61,7 +61,7 @@ public sealed partial class PostgresBackend
             }
             else
             {
-                Fail(new TaskNotFoundException(id));
+                Fail(new TaskNotFoundException(new TaskId(id)));
             }
         }
     }

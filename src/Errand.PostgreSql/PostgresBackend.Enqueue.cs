@@ -10,8 +10,8 @@ public sealed partial class PostgresBackend
     private readonly HashSet<long> _inserted = []; // Of those and the unique ones, the ones that did not exist: each is told so once.
 
     /// <inheritdoc/>
-    public async ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new NewIdOperation(), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<TaskId> NewIdAsync(CancellationToken cancellationToken = default) =>
+        new(await SubmitAsync(new NewIdOperation(), cancellationToken).ConfigureAwait(false));
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
@@ -246,7 +246,7 @@ public sealed partial class PostgresBackend
 
     private static ReservedTask HandOff(NewTask task, long id, long owner, long now) => new()
     {
-        Lease = new TaskLease(id, owner, 1),
+        Lease = new TaskLease { Id = new TaskId(id), Owner = new WorkerId(owner), Epoch = 1 },
         Name = task.Name,
         Queue = task.Queue,
         Attempt = 1,
@@ -266,7 +266,7 @@ public sealed partial class PostgresBackend
     private sealed class EnqueueOperation(PostgresBackend backend, IReadOnlyList<NewTask> tasks)
         : Operation<IReadOnlyList<EnqueuedTask>>
     {
-        private readonly long[] _givenIds = [.. tasks.Select(task => task.Id ?? 0)];
+        private readonly long[] _givenIds = [.. tasks.Select(task => task.Id?.Value ?? 0)];
         private ArgumentException? _misuse;
 
         internal override TurnPart Part => TurnPart.Enqueue;
@@ -311,9 +311,9 @@ public sealed partial class PostgresBackend
             {
                 if (task.UniqueKey is not null)
                 {
-                    backend.AddUnique(task, task.Id ?? Ids![next++]);
+                    backend.AddUnique(task, task.Id?.Value ?? Ids![next++]);
                 }
-                else if (task.Id is { } given)
+                else if (task.Id?.Value is { } given)
                 {
                     backend._knownRows.Add(new NewRow(task, given));
                 }
@@ -337,13 +337,13 @@ public sealed partial class PostgresBackend
             }
 
             var next = 0;
-            Result = [.. tasks.Select(task => (task, Id: task.Id ?? Ids![next++])).Select(one => one.task switch
+            Result = [.. tasks.Select(task => (task, Id: task.Id?.Value ?? Ids![next++])).Select(one => one.task switch
             {
                 { UniqueKey: not null } => backend.AnswerOf(one.task, one.Id),
-                { Id: not null } => new EnqueuedTask(one.Id, backend._inserted.Remove(one.Id)),
-                _ => new EnqueuedTask(one.Id, IsNew: true),
+                { Id: not null } => new EnqueuedTask { Id = new TaskId(one.Id), IsNew = backend._inserted.Remove(one.Id) },
+                _ => new EnqueuedTask { Id = new TaskId(one.Id), IsNew = true },
             })];
-            if (Result.Any(one => one.Id == 0))
+            if (Result.Any(one => one.Id.Value == 0))
             {
                 MayBeDone = true; // A task that held a key ended while it was looked for: the key is free, and is asked for again.
                 if (!backend._inbox.Writer.TryWrite(this))

@@ -7,12 +7,12 @@ namespace Errand.PostgreSql;
 public sealed partial class PostgresBackend
 {
     /// <inheritdoc/>
-    public async ValueTask<TaskDetails?> FindAsync(long id, CancellationToken cancellationToken = default) =>
-        await LookAsync(look => FindDetailsAsync(look, id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<TaskDetails?> FindAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await LookAsync(look => FindDetailsAsync(look, id.Value), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<TaskExplanation> ExplainAsync(long id, CancellationToken cancellationToken = default) =>
-        await LookAsync(look => ExplainAsync(look, id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<TaskExplanation> ExplainAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await LookAsync(look => ExplainAsync(look, id.Value), cancellationToken).ConfigureAwait(false);
 
     // language=postgresql
     private const string FindLiveSql = """
@@ -29,7 +29,7 @@ public sealed partial class PostgresBackend
         var state = (TaskState)row.GetInt16(0);
         return new TaskDetails
         {
-            Id = id,
+            Id = new TaskId(id),
             State = state,
             Queue = row.GetString(1),
             Name = row.GetString(2),
@@ -43,7 +43,7 @@ public sealed partial class PostgresBackend
             Timeout = row.IsDBNull(10) ? null : TimeSpan.FromMilliseconds(row.GetInt64(10)),
             ExpiresAt = row.IsDBNull(11) ? null : TimeOf(row.GetInt64(11)),
             UniqueKey = row.IsDBNull(12) ? null : row.GetString(12),
-            Worker = state == TaskState.Running ? row.GetInt64(13) : null,
+            Worker = state == TaskState.Running ? new WorkerId(row.GetInt64(13)) : null,
             IsCancelRequested = state == TaskState.Running && !row.IsDBNull(14),
             IsParked = state == TaskState.Scheduled && !row.IsDBNull(15),
             Payload = row.GetFieldValue<byte[]>(16),
@@ -62,7 +62,7 @@ public sealed partial class PostgresBackend
 
     private static TaskDetails ReadFinished(NpgsqlDataReader row, long id) => new()
     {
-        Id = id,
+        Id = new TaskId(id),
         State = (TaskState)row.GetInt16(0),
         Queue = row.GetString(1),
         Name = row.GetString(2),
@@ -102,12 +102,22 @@ public sealed partial class PostgresBackend
         await look.RunAsync(batch => batch
             .Add(FindLiveSql, row => details = ReadLive(row, id)).With("id", id)
             .Add(FindFinishedSql, row => details = ReadFinished(row, id)).With("id", id)
-            .Add(FindProgressSql, row => progress = new TaskProgress(
-                row.IsDBNull(0) ? null : row.GetDouble(0), row.IsDBNull(1) ? null : row.GetString(1), TimeOf(row.GetInt64(2))))
+            .Add(FindProgressSql, row => progress = new TaskProgress
+            {
+                Fraction = row.IsDBNull(0) ? null : row.GetDouble(0),
+                Message = row.IsDBNull(1) ? null : row.GetString(1),
+                ReportedAt = TimeOf(row.GetInt64(2)),
+            })
             .With("task", id)
-            .Add(FindHistorySql, row => history.Insert(0, new TaskAttempt(
-                row.GetInt32(0), row.GetInt64(1), TimeOf(row.GetInt64(2)), TimeOf(row.GetInt64(3)), row.GetInt64(4),
-                Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(5)))))
+            .Add(FindHistorySql, row => history.Insert(0, new TaskAttempt
+            {
+                Attempt = row.GetInt32(0),
+                Epoch = row.GetInt64(1),
+                StartedAt = TimeOf(row.GetInt64(2)),
+                EndedAt = TimeOf(row.GetInt64(3)),
+                Worker = row.GetInt64(4) is var worker and not 0 ? new WorkerId(worker) : null,
+                Error = Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(5)),
+            }))
             .With("task", id).With("kept", Defaults.AttemptsKept)).ConfigureAwait(false);
         return details is null ? null : details with { Progress = progress, History = history };
     }
@@ -117,7 +127,7 @@ public sealed partial class PostgresBackend
 
     private async Task<TaskExplanation> ExplainAsync(Look look, long id)
     {
-        var task = await FindDetailsAsync(look, id).ConfigureAwait(false) ?? throw new TaskNotFoundException(id);
+        var task = await FindDetailsAsync(look, id).ConfigureAwait(false) ?? throw new TaskNotFoundException(new TaskId(id));
         var workers = await FindWorkersAsync(look).ConfigureAwait(false);
         var isPaused = false;
         var now = 0L;

@@ -20,7 +20,7 @@ public sealed partial class PostgresBackend
 
     /// <inheritdoc/>
     /// <remarks>One synchronous statement on a connection of its own: it needs neither the thread pool nor the turns.</remarks>
-    public bool Heartbeat(long owner)
+    public bool Heartbeat(WorkerId owner)
     {
         ObjectDisposedException.ThrowIf(_disposal is not null, this);
         bool isAlive;
@@ -28,17 +28,17 @@ public sealed partial class PostgresBackend
         {
             try
             {
-                isAlive = Beat(owner);
+                isAlive = Beat(owner.Value);
             }
             catch (BackendException) when (_heartbeats is null && _disposal is null)
             {
-                isAlive = Beat(owner); // The connection was lost since the last: on a new one.
+                isAlive = Beat(owner.Value); // The connection was lost since the last: on a new one.
             }
         }
 
         if (!isAlive)
         {
-            _inbox.Writer.TryWrite(new LostNote(this, owner));
+            _inbox.Writer.TryWrite(new LostNote(this, owner.Value));
         }
 
         return isAlive;
@@ -75,6 +75,6 @@ public sealed partial class PostgresBackend
     /// <summary>A heartbeat has found no row: the owner is given nothing more.</summary>
     private sealed class LostNote(PostgresBackend backend, long owner) : Note
     {
-        internal override void Run(TurnBatch batch) => backend.Drop(owner, new WorkerLostException(owner));
+        internal override void Run(TurnBatch batch) => backend.Drop(owner, new WorkerLostException(new WorkerId(owner)));
     }
 }

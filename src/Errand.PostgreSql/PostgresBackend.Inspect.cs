@@ -42,13 +42,16 @@ public sealed partial class PostgresBackend
         var live = 0;
         TimeSpan? oldest = null;
         await look.RunAsync(batch => batch
-            .Add(CountsSql, row => counts.Add(new QueueCount(row.GetString(0), (TaskState)row.GetInt32(1), row.GetInt64(2))))
+            .Add(CountsSql, row => counts.Add(new QueueCount
+                {
+                    Queue = row.GetString(0), State = (TaskState)row.GetInt32(1), Tasks = row.GetInt64(2),
+                }))
             .With("finished", QueueOverview.FinishedLimit)
             .Add(SelectPausedSql, row => paused.Add(row.GetString(0)))
             .Add(CountLiveSql, row => live = row.GetInt32(0)).With("now", TestNow)
             .Add(OldestWaitingSql, row => oldest = row.IsDBNull(0) ? null : TimeSpan.FromMilliseconds(row.GetInt64(0)))
             .With("now", TestNow)
-            .Add(CountUnclaimedSql, row => unclaimed.Add(new UnclaimedTasks(row.GetString(0), row.GetInt64(1))))
+            .Add(CountUnclaimedSql, row => unclaimed.Add(new UnclaimedTasks { Name = row.GetString(0), Tasks = row.GetInt64(1) }))
             .With("now", TestNow).With("limit", QueueOverview.UnclaimedLimit)
             .With("parking", (long)Defaults.UnknownNameParking.TotalMilliseconds)).ConfigureAwait(false);
         return new QueueOverview

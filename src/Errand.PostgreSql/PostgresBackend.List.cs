@@ -16,7 +16,7 @@ public sealed partial class PostgresBackend
 
     /// <inheritdoc/>
     public async ValueTask<TaskPage> ListAsync(
-        TaskFilter? filter = null, int limit = 50, long? before = null, CancellationToken cancellationToken = default)
+        TaskFilter? filter = null, int limit = 50, TaskId? before = null, CancellationToken cancellationToken = default)
     {
         if (limit is < 1 or > TaskPage.MaxTasks)
         {
@@ -25,7 +25,7 @@ public sealed partial class PostgresBackend
         }
 
         filter = (filter ?? new TaskFilter()).Validated();
-        return await LookAsync(look => ListAsync(look, filter, limit, before ?? long.MaxValue), cancellationToken).ConfigureAwait(false);
+        return await LookAsync(look => ListAsync(look, filter, limit, before?.Value ?? long.MaxValue), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -35,21 +35,21 @@ public sealed partial class PostgresBackend
     {
         if (await FindNamesAsync(look, filter).ConfigureAwait(false) is not { } names)
         {
-            return new TaskPage([], null); // No task has ever had it.
+            return new TaskPage { Tasks = [], Next = null }; // No task has ever had it.
         }
 
         var wish = new ListWish(filter, names.Queue, names.Name, limit + 1, before); // One more tells whether there are more.
         List<TaskSummary> found = [];
         var lookedDownTo = Math.Max(
             await ListLiveAsync(look, wish, found).ConfigureAwait(false), await ListFinishedAsync(look, wish, found).ConfigureAwait(false));
-        var tasks = found.Where(task => task.Id >= lookedDownTo).OrderByDescending(task => task.Id).Take(limit + 1).ToList();
+        var tasks = found.Where(task => task.Id.Value >= lookedDownTo).OrderByDescending(task => task.Id).Take(limit + 1).ToList();
         if (tasks.Count > limit)
         {
             tasks.RemoveAt(limit);
-            lookedDownTo = tasks[^1].Id;
+            lookedDownTo = tasks[^1].Id.Value;
         }
 
-        return new TaskPage(tasks, lookedDownTo > 0 ? lookedDownTo : null);
+        return new TaskPage { Tasks = tasks, Next = lookedDownTo > 0 ? new TaskId(lookedDownTo) : null };
     }
 
     // language=postgresql
@@ -154,12 +154,12 @@ public sealed partial class PostgresBackend
 
             batch.Add(lastSql, row => last = row.GetInt64(0)).With("before", wish.Before).With("looked", looked - 1);
         }).ConfigureAwait(false);
-        return count == wish.Limit ? found[^1].Id : last;
+        return count == wish.Limit ? found[^1].Id.Value : last;
     }
 
     private static TaskSummary ReadSummary(NpgsqlDataReader row) => new()
     {
-        Id = row.GetInt64(0),
+        Id = new TaskId(row.GetInt64(0)),
         State = (TaskState)row.GetInt16(1),
         Queue = row.GetString(2),
         Name = row.GetString(3),

@@ -38,7 +38,7 @@ public sealed partial class PostgresBackend
         await look.RunAsync(batch => batch
             .Add(DescribeWorkersSql, row => workers.Add(new WorkerDetails
             {
-                Id = row.GetInt64(0),
+                Id = new WorkerId(row.GetInt64(0)),
                 Host = row.GetString(1),
                 ProcessId = row.GetInt32(2),
                 StartedAt = TimeOf(row.GetInt64(3)),
@@ -50,7 +50,8 @@ public sealed partial class PostgresBackend
                 Leases = [],
             }))
             .With("now", TestNow)
-            .Add(SelectLeasesSql, row => leases.Add(new TaskLease(row.GetInt64(1), row.GetInt64(0), row.GetInt64(2))))
+            .Add(SelectLeasesSql, row => leases.Add(
+                new TaskLease { Id = new TaskId(row.GetInt64(1)), Owner = new WorkerId(row.GetInt64(0)), Epoch = row.GetInt64(2) }))
             .With("limit", WorkerDetails.LeasesNamed)).ConfigureAwait(false);
         var held = leases.ToLookup(lease => lease.Owner);
         return [.. workers.Select(worker => worker with { Leases = [.. held[worker.Id].OrderBy(lease => lease.Id)] })];

@@ -16,8 +16,8 @@ public sealed partial class PostgresBackend
         await SubmitAsync(new CheckpointOperation(lease, checkpoint), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(long id, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new ReadCheckpointOperation(id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new ReadCheckpointOperation(id.Value), cancellationToken).ConfigureAwait(false);
 
     // language=postgresql
     private const string ReportProgressSql = """
@@ -47,7 +47,7 @@ public sealed partial class PostgresBackend
 
     private sealed class ProgressOperation(PostgresBackend backend, TaskLease lease, double? fraction, string? message) : Operation<bool>
     {
-        internal override long? Task => lease.Id;
+        internal override long? Task => lease.Id.Value;
 
         internal override TurnPart Part => TurnPart.Settle;
 
@@ -56,13 +56,13 @@ public sealed partial class PostgresBackend
             Result = false;
             batch.Add(ReportProgressSql, _ => Result = true)
                 .With("fraction", fraction).With("message", message).With("now", backend.TestNow)
-                .With("id", lease.Id).With("owner", lease.Owner).With("epoch", lease.Epoch);
+                .With("id", lease.Id.Value).With("owner", lease.Owner.Value).With("epoch", lease.Epoch);
         }
     }
 
     private sealed class CheckpointOperation(TaskLease lease, ReadOnlyMemory<byte> checkpoint) : Operation<bool>
     {
-        internal override long? Task => lease.Id;
+        internal override long? Task => lease.Id.Value;
 
         internal override TurnPart Part => TurnPart.Settle;
 
@@ -71,7 +71,7 @@ public sealed partial class PostgresBackend
             Result = false;
             batch.Add(SaveCheckpointSql, _ => Result = true)
                 .With("checkpoint", checkpoint.ToArray())
-                .With("id", lease.Id).With("owner", lease.Owner).With("epoch", lease.Epoch);
+                .With("id", lease.Id.Value).With("owner", lease.Owner.Value).With("epoch", lease.Epoch);
         }
     }
 

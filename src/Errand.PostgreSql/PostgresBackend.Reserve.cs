@@ -88,7 +88,7 @@ public sealed partial class PostgresBackend
             .Add(ReserveSql, row =>
             {
                 var task = ReadReady(row, waiting.Owner, queue);
-                var place = new Floor(row.GetInt32(11), row.GetInt64(2), task.Lease.Id);
+                var place = new Floor(row.GetInt32(11), row.GetInt64(2), task.Lease.Id.Value);
                 last = last.IsBefore(place) ? place : last;
                 waiting.Reserved.Add((place.Rank, task));
                 waiting.Looked++;
@@ -106,7 +106,7 @@ public sealed partial class PostgresBackend
 
     private ReservedTask ReadReady(NpgsqlDataReader row, long owner, string queue) => new()
     {
-        Lease = new TaskLease(row.GetInt64(0), owner, row.GetInt64(3)),
+        Lease = new TaskLease { Id = new TaskId(row.GetInt64(0)), Owner = new WorkerId(owner), Epoch = row.GetInt64(3) },
         Name = _names.TextOf(row.GetInt32(1)),
         Queue = queue,
         Attempt = row.GetInt32(4),

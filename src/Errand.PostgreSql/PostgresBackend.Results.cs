@@ -12,10 +12,10 @@ public sealed partial class PostgresBackend
 
     /// <inheritdoc/>
     public async ValueTask<TaskResult?> GetResultAsync(
-        long id, TimeSpan timeout, CancellationToken cancellationToken = default)
+        TaskId id, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var operation = new ResultOperation(this, id, waits: timeout != TimeSpan.Zero);
+        var operation = new ResultOperation(this, id.Value, waits: timeout != TimeSpan.Zero);
         Submit(operation);
         var ended = operation.Completion;
         if (timeout == TimeSpan.Zero)
@@ -102,7 +102,7 @@ public sealed partial class PostgresBackend
 
     private static TaskResult? ReadResult(NpgsqlDataReader row) => row.GetInt16(1) < (int)TaskState.Succeeded ? null : new TaskResult
     {
-        Id = row.GetInt64(0),
+        Id = new TaskId(row.GetInt64(0)),
         State = (TaskState)row.GetInt16(1),
         Name = row.GetString(2),
         Queue = row.GetString(3),
@@ -220,7 +220,7 @@ public sealed partial class PostgresBackend
         {
             if (result is null && !_isThere)
             {
-                Fail(new TaskNotFoundException(id)); // It never was; or it was removed while it was waited for.
+                Fail(new TaskNotFoundException(new TaskId(id))); // It never was; or it was removed while it was waited for.
                 return;
             }
 

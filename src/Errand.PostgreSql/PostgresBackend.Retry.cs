@@ -13,9 +13,9 @@ public sealed partial class PostgresBackend
     private const int RetryLooksAt = 5_000;
 
     /// <inheritdoc/>
-    public async ValueTask<bool> RetryAsync(long id, CancellationToken cancellationToken = default)
+    public async ValueTask<bool> RetryAsync(TaskId id, CancellationToken cancellationToken = default)
     {
-        var retried = await SubmitAsync(new RetryOperation(this, [id]), cancellationToken).ConfigureAwait(false);
+        var retried = await SubmitAsync(new RetryOperation(this, [id.Value]), cancellationToken).ConfigureAwait(false);
         return retried.IsThere ? retried.Count > 0 : throw new TaskNotFoundException(id);
     }
 

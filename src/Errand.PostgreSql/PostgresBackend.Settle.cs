@@ -20,30 +20,21 @@ public sealed partial class PostgresBackend
     private readonly HashSet<(long Id, long Epoch)> _settled = [];
 
     /// <inheritdoc/>
-    public async ValueTask<bool> MarkSuccessAsync(
-        TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new MarkSuccessOperation(this, lease, result), cancellationToken).ConfigureAwait(false);
-
-    /// <inheritdoc/>
-    public async ValueTask<bool> MarkFailureAsync(
-        TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default)
+    public async ValueTask<bool> SettleAsync(
+        TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(failure);
-        return await SubmitAsync(new MarkFailureOperation(this, lease, failure), cancellationToken).ConfigureAwait(false);
+        ArgumentNullException.ThrowIfNull(settlement);
+        Operation<bool> operation = settlement switch
+        {
+            Settlement.Succeeded succeeded => new MarkSuccessOperation(this, lease, succeeded.Result),
+            Settlement.Failed failed => new MarkFailureOperation(this, lease, failed.Error, null),
+            Settlement.Retried retried => new MarkFailureOperation(this, lease, retried.Error, retried.After),
+            Settlement.Cancelled cancelled => new MarkCancelledOperation(this, lease, cancelled.Reason),
+            Settlement.Snoozed snoozed => new SnoozeOperation(this, lease, snoozed.Delay),
+            _ => new ReleaseOperation(this, lease),
+        };
+        return await SubmitAsync(operation, cancellationToken).ConfigureAwait(false);
     }
-
-    /// <inheritdoc/>
-    public async ValueTask<bool> MarkCancelledAsync(
-        TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new MarkCancelledOperation(this, lease, reason), cancellationToken).ConfigureAwait(false);
-
-    /// <inheritdoc/>
-    public async ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new SnoozeOperation(this, lease, delay), cancellationToken).ConfigureAwait(false);
-
-    /// <inheritdoc/>
-    public async ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new ReleaseOperation(this, lease), cancellationToken).ConfigureAwait(false);
 
     // language=postgresql
     internal const string ArchiveSuccessSql = """
@@ -77,7 +68,7 @@ public sealed partial class PostgresBackend
         returning id, epoch
         """;
 
-    // Whose task is to be cancelled has no next attempt. language=postgresql
+    // A task with a pending cancel request is not retried. language=postgresql
     private const string RetrySql = """
         with clock as materialized (
             select errand.now_ms(@now) as now
@@ -158,7 +149,7 @@ public sealed partial class PostgresBackend
         if (_retries.Exists(one => one.Lease.Epoch > Defaults.AttemptsKept))
         {
             batch.Add(ForgetAttemptsSql, _ => { })
-                .With("ids", _retries.ConvertAll(one => one.Lease.Id).ToArray()).With("kept", Defaults.AttemptsKept);
+                .With("ids", _retries.ConvertAll(one => one.Lease.Id.Value).ToArray()).With("kept", Defaults.AttemptsKept);
         }
 
         Add(SnoozeSql, _snoozes, NoteWaiting)
@@ -183,8 +174,8 @@ public sealed partial class PostgresBackend
     }
 
     private static TurnBatch WithLeases(TurnBatch batch, List<TaskLease> leases) => batch
-        .With("ids", leases.ConvertAll(lease => lease.Id).ToArray())
-        .With("owners", leases.ConvertAll(lease => lease.Owner).ToArray())
+        .With("ids", leases.ConvertAll(lease => lease.Id.Value).ToArray())
+        .With("owners", leases.ConvertAll(lease => lease.Owner.Value).ToArray())
         .With("epochs", leases.ConvertAll(lease => lease.Epoch).ToArray());
 
     /// <summary>A task that waits again is due, and may expire.</summary>
@@ -235,7 +226,7 @@ public sealed partial class PostgresBackend
         /// <summary>What is kept with the end of the attempt, in UTF-8; null for nothing.</summary>
         internal virtual byte[]? Error => null;
 
-        internal override long? Task => lease.Id;
+        internal override long? Task => lease.Id.Value;
 
         internal override TurnPart Part => TurnPart.Settle;
 
@@ -250,7 +241,7 @@ public sealed partial class PostgresBackend
 
         internal override void Complete()
         {
-            Result = _isFirst && backend._settled.Contains((lease.Id, lease.Epoch));
+            Result = _isFirst && backend._settled.Contains((lease.Id.Value, lease.Epoch));
             base.Complete();
         }
 
@@ -267,30 +258,30 @@ public sealed partial class PostgresBackend
         protected override void Join()
         {
             _backend._successes.Add(this);
-            _backend.NoteEnded(Lease.Id);
+            _backend.NoteEnded(Lease.Id.Value);
         }
     }
 
-    private sealed class MarkFailureOperation(PostgresBackend backend, TaskLease lease, TaskFailure failure)
+    private sealed class MarkFailureOperation(PostgresBackend backend, TaskLease lease, string error, TimeSpan? retryAfter)
         : SettleOperation(backend, lease)
     {
         private readonly PostgresBackend _backend = backend;
 
-        internal override byte[] Error => System.Text.Encoding.UTF8.GetBytes(failure.Error);
+        internal override byte[] Error => System.Text.Encoding.UTF8.GetBytes(error);
 
-        internal long Delay => Milliseconds(failure.RetryAfter).GetValueOrDefault();
+        internal long Delay => Milliseconds(retryAfter).GetValueOrDefault();
 
         protected override void Join()
         {
-            if (failure.RetryAfter is not null)
+            if (retryAfter is not null)
             {
                 _backend._retries.Add(this);
-                _backend.NoteEnded(Lease.Id); // If it was to be cancelled.
+                _backend.NoteEnded(Lease.Id.Value); // If it was to be cancelled.
                 return;
             }
 
             _backend._failures.Add(this);
-            _backend.NoteEnded(Lease.Id);
+            _backend.NoteEnded(Lease.Id.Value);
         }
     }
 
@@ -301,7 +292,7 @@ public sealed partial class PostgresBackend
         protected override void Join()
         {
             _backend._releases.Add(this);
-            _backend.NoteEnded(Lease.Id); // If it was to be cancelled.
+            _backend.NoteEnded(Lease.Id.Value); // If it was to be cancelled.
         }
     }
 
@@ -314,7 +305,7 @@ public sealed partial class PostgresBackend
         protected override void Join()
         {
             _backend._snoozes.Add(this);
-            _backend.NoteEnded(Lease.Id); // If it was to be cancelled.
+            _backend.NoteEnded(Lease.Id.Value); // If it was to be cancelled.
         }
     }
 
@@ -327,7 +318,7 @@ public sealed partial class PostgresBackend
         protected override void Join()
         {
             _backend._cancels.Add(this);
-            _backend.NoteEnded(Lease.Id);
+            _backend.NoteEnded(Lease.Id.Value);
         }
     }
 }

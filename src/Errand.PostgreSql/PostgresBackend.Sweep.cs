@@ -91,7 +91,7 @@ public sealed partial class PostgresBackend
             _lastSweep = _time.GetTimestamp();
             foreach (var owner in ours.Where(owner => !alive.Contains(owner)))
             {
-                Drop(owner, new WorkerLostException(owner));
+                Drop(owner, new WorkerLostException(new WorkerId(owner)));
             }
         });
     }

@@ -29,7 +29,7 @@ public sealed partial class PostgresBackend
         var first = _uniqueIds[(task.Name, task.UniqueKey!)];
         var holder = _holders.GetValueOrDefault(first);
         var isNew = id == first && (_inserted.Remove(id) || (holder == id && task.Id is null)); // Or by a turn whose answer was lost.
-        return new EnqueuedTask(isNew ? id : holder, isNew);
+        return new EnqueuedTask { Id = new TaskId(isNew ? id : holder), IsNew = isNew };
     }
 
     /// <summary>Names the locks of unique keys in this schema.</summary>

@@ -73,7 +73,7 @@ public sealed partial class PostgresBackend
 
         internal override IEnumerable<string> Names => request.Queues.Where(queue => !queue.IsPattern).Select(queue => queue.Queue);
 
-        internal long Owner => request.Owner;
+        internal long Owner => request.Owner.Value;
 
         internal IReadOnlyList<QueueSubscription> Subscriptions => request.Queues;
 
@@ -131,7 +131,7 @@ public sealed partial class PostgresBackend
 
         internal override void Run(TurnBatch batch)
         {
-            if (!backend._workers.TryGetValue(request.Owner, out _worker))
+            if (!backend._workers.TryGetValue(request.Owner.Value, out _worker))
             {
                 Fail(new WorkerLostException(request.Owner));
                 return;

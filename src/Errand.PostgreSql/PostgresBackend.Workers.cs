@@ -11,24 +11,24 @@ public sealed partial class PostgresBackend
     private readonly Dictionary<long, LocalWorker> _workers = []; // The incarnations of this backend.
 
     /// <inheritdoc/>
-    public async ValueTask<long> BeginWorkerAsync(
+    public async ValueTask<WorkerId> BeginWorkerAsync(
         WorkerRegistration worker, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(worker);
-        return await SubmitAsync(new BeginWorkerOperation(this, worker), cancellationToken).ConfigureAwait(false);
+        return new WorkerId(await SubmitAsync(new BeginWorkerOperation(this, worker), cancellationToken).ConfigureAwait(false));
     }
 
     /// <inheritdoc/>
     public async ValueTask<int> ReconcileAsync(
-        long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default)
+        WorkerId owner, IReadOnlySet<TaskId> known, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(known);
-        return await SubmitAsync(new ReconcileOperation(this, owner, known), cancellationToken).ConfigureAwait(false);
+        return await SubmitAsync(new ReconcileOperation(this, owner.Value, known), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
-    public async ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(new EndWorkerOperation(this, owner, release), cancellationToken).ConfigureAwait(false);
+    public async ValueTask EndWorkerAsync(WorkerId owner, bool release, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(new EndWorkerOperation(this, owner.Value, release), cancellationToken).ConfigureAwait(false);
 
     // language=postgresql
     private const string InsertWorkerSql = """
@@ -93,9 +93,9 @@ public sealed partial class PostgresBackend
     /// Gives back, uncharged, what an owner owns but for <paramref name="known"/>, and for what a transaction has completed that is
     /// still open: if that rolls back, it is found again by who looks for the tasks of the dead.
     /// </summary>
-    private void ReleaseOwned(TurnBatch batch, long owner, IReadOnlySet<long> known, Action<NpgsqlDataReader> row)
+    private void ReleaseOwned(TurnBatch batch, long owner, IReadOnlySet<TaskId> known, Action<NpgsqlDataReader> row)
     {
-        var ids = known.ToArray();
+        var ids = known.Select(id => id.Value).ToArray();
         batch
             .Add(ReleaseOwnedSql, row).With("owner", owner).With("known", ids)
             .Add(ArchiveOwnedCancelledSql, ended =>
@@ -127,7 +127,7 @@ public sealed partial class PostgresBackend
     {
         foreach (var owner in _workers.Keys.ToArray())
         {
-            Drop(owner, new WorkerLostException(owner));
+            Drop(owner, new WorkerLostException(new WorkerId(owner)));
         }
     }
 
@@ -210,7 +210,7 @@ public sealed partial class PostgresBackend
         }
     }
 
-    private sealed class ReconcileOperation(PostgresBackend backend, long owner, IReadOnlySet<long> known) : Operation<int>
+    private sealed class ReconcileOperation(PostgresBackend backend, long owner, IReadOnlySet<TaskId> known) : Operation<int>
     {
         internal override TurnPart Part => TurnPart.Settle;
 
@@ -230,10 +230,10 @@ public sealed partial class PostgresBackend
             Result = true;
 
             // Before anything is given back: what waits for this owner must not be filled with it in the same turn.
-            backend.Drop(owner, new WorkerLostException(owner));
+            backend.Drop(owner, new WorkerLostException(new WorkerId(owner)));
             if (release)
             {
-                backend.ReleaseOwned(batch, owner, FrozenSet<long>.Empty, _ => { });
+                backend.ReleaseOwned(batch, owner, FrozenSet<TaskId>.Empty, _ => { });
                 batch.Add(DeleteWorkerSql, _ => { }).With("id", owner);
             }
         }

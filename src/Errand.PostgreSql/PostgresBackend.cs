@@ -59,6 +59,10 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     public async ValueTask InitializeAsync(CancellationToken cancellationToken = default) =>
         await SubmitAsync(new InitializeOperation(), cancellationToken).ConfigureAwait(false);
 
+    /// <inheritdoc/>
+    public T? Control<T>()
+        where T : class => this as T;
+
     /// <summary>
     /// Carries out what was submitted, ends every wait with <see cref="ObjectDisposedException"/>, and closes the connections.
     /// Calls from then on throw at once. Idempotent.

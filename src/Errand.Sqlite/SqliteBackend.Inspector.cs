@@ -9,32 +9,32 @@ public sealed partial class SqliteBackend
 
     /// <inheritdoc/>
     public async ValueTask<TaskPage> ListAsync(
-        TaskFilter? filter = null, int limit = 50, long? before = null, CancellationToken cancellationToken = default) =>
+        TaskFilter? filter = null, int limit = 50, TaskId? before = null, CancellationToken cancellationToken = default) =>
         await _inbox.SubmitAsync(TaskList.List(filter, limit, before), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<TaskDetails?> FindAsync(long id, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(TaskLookup.Find(id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<TaskDetails?> FindAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(TaskLookup.Find(id.Value), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<TaskExplanation> ExplainAsync(long id, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(_lookup.Explain(id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<TaskExplanation> ExplainAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(_lookup.Explain(id.Value), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<WorkerDetails>> ListWorkersAsync(CancellationToken cancellationToken = default) =>
         await _inbox.SubmitAsync(_workerList.List(), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public ValueTask<bool> RetryAsync(long id, CancellationToken cancellationToken = default) =>
-        Retries.RetryAsync(_inbox, id, cancellationToken);
+    public ValueTask<bool> RetryAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        Retries.RetryAsync(_inbox, id.Value, cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<long> RetryAsync(TaskFilter filter, CancellationToken cancellationToken = default) =>
         Retries.RetryAsync(_inbox, filter, cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask<bool> DeleteAsync(long id, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(Removal.Delete(id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<bool> DeleteAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(Removal.Delete(id.Value), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async ValueTask<bool> PauseAsync(string queue, CancellationToken cancellationToken = default)

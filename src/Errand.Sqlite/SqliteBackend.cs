@@ -1,6 +1,5 @@
 using System.Data.Common;
 using Errand.Diagnostics;
-using Errand.Storage;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -80,8 +79,12 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         await _inbox.SubmitAsync(_enqueuing.Initialize(), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(Enqueuing.NewId(), cancellationToken).ConfigureAwait(false);
+    public T? Control<T>()
+        where T : class => this as T;
+
+    /// <inheritdoc/>
+    public async ValueTask<TaskId> NewIdAsync(CancellationToken cancellationToken = default) =>
+        new(await _inbox.SubmitAsync(Enqueuing.NewId(), cancellationToken).ConfigureAwait(false));
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
@@ -112,10 +115,10 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     public Task<SqliteTransaction> BeginTransactionAsync(SqliteConnection connection) => _transactions.BeginAsync(connection);
 
     /// <inheritdoc/>
-    public async ValueTask<long> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default)
+    public async ValueTask<WorkerId> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(worker);
-        return await _inbox.SubmitAsync(_workers.Begin(worker), cancellationToken).ConfigureAwait(false);
+        return new WorkerId(await _inbox.SubmitAsync(_workers.Begin(worker), cancellationToken).ConfigureAwait(false));
     }
 
     /// <inheritdoc/>
@@ -123,22 +126,22 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         _parts.Reserving.ReserveAsync(request, cancellationToken);
 
     /// <inheritdoc cref="IBackend.CancelAsync"/>
-    public async ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(_parts.Cancellation.Cancel(id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<CancelOutcome> CancelAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(_parts.Cancellation.Cancel(id.Value), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public bool Heartbeat(long owner)
+    public bool Heartbeat(WorkerId owner)
     {
-        var beat = _workers.Beat(owner);
+        var beat = _workers.Beat(owner.Value);
         _inbox.Submit(beat);
         return beat.Completion.GetAwaiter().GetResult();
     }
 
     /// <inheritdoc/>
-    public async ValueTask<int> ReconcileAsync(long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default)
+    public async ValueTask<int> ReconcileAsync(WorkerId owner, IReadOnlySet<TaskId> known, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(known);
-        return await _inbox.SubmitAsync(WorkerLife.Reconcile(owner, known), cancellationToken).ConfigureAwait(false);
+        return await _inbox.SubmitAsync(WorkerLife.Reconcile(owner.Value, known), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -152,39 +155,15 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         await _inbox.SubmitAsync(Progress.SaveCheckpoint(lease, checkpoint), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(long id, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(Progress.ReadCheckpoint(id), cancellationToken).ConfigureAwait(false);
+    public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(Progress.ReadCheckpoint(id.Value), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public ValueTask<bool> MarkSuccessAsync(TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
-        SettleAsync(lease, new Settlement.Succeeded { Result = result }, cancellationToken);
-
-    /// <inheritdoc/>
-    public ValueTask<bool> MarkFailureAsync(TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default)
+    public async ValueTask<bool> SettleAsync(TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(failure);
-        return SettleAsync(
-            lease,
-            failure.RetryAfter is { } after
-                ? new Settlement.Retried { Error = failure.Error, After = after }
-                : new Settlement.Failed { Error = failure.Error },
-            cancellationToken);
+        ArgumentNullException.ThrowIfNull(settlement);
+        return await _inbox.SubmitAsync(Settling.Settle(lease, settlement), cancellationToken).ConfigureAwait(false);
     }
-
-    /// <inheritdoc/>
-    public ValueTask<bool> MarkCancelledAsync(TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
-        SettleAsync(lease, new Settlement.Cancelled { Reason = reason }, cancellationToken);
-
-    /// <inheritdoc/>
-    public ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
-        SettleAsync(lease, new Settlement.Snoozed { Delay = delay }, cancellationToken);
-
-    /// <inheritdoc/>
-    public ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
-        SettleAsync(lease, new Settlement.Released(), cancellationToken);
-
-    private async ValueTask<bool> SettleAsync(TaskLease lease, Settlement settlement, CancellationToken cancellationToken) =>
-        await _inbox.SubmitAsync(Settling.Settle(lease, settlement), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public ValueTask<bool> CompleteInAsync(
@@ -199,12 +178,12 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         await _inbox.SubmitAsync(_parts.Settling.Holds(lease), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(_workers.End(owner, release), cancellationToken).ConfigureAwait(false);
+    public async ValueTask EndWorkerAsync(WorkerId owner, bool release, CancellationToken cancellationToken = default) =>
+        await _inbox.SubmitAsync(_workers.End(owner.Value, release), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public ValueTask<TaskResult?> GetResultAsync(long id, TimeSpan timeout, CancellationToken cancellationToken = default) =>
-        _parts.Results.GetAsync(id, timeout, cancellationToken);
+    public ValueTask<TaskResult?> GetResultAsync(TaskId id, TimeSpan timeout, CancellationToken cancellationToken = default) =>
+        _parts.Results.GetAsync(id.Value, timeout, cancellationToken);
 
     /// <summary>
     /// Carries out what was submitted, ends every wait with <see cref="ObjectDisposedException"/>, and closes the database; one in

@@ -1,14 +1,14 @@
 namespace Errand.Sqlite;
 
-/// <summary>What <see cref="SqliteBackend.VerifyAsync"/> has found of a database.</summary>
-/// <param name="Problems">
-/// One sentence for each thing that is not as it must be, at most <see cref="ProblemsOfOneKind"/> of one kind; empty when all is well.
-/// </param>
-public sealed record SqliteVerification(IReadOnlyList<string> Problems)
+/// <summary>The result of <see cref="SqliteBackend.VerifyAsync"/>.</summary>
+public sealed record SqliteVerification
 {
-    /// <summary>How many problems of one kind are told at most: 20.</summary>
+    /// <summary>The most problems of one kind that are listed: 20.</summary>
     public const int ProblemsOfOneKind = 20;
 
-    /// <summary>Whether all is as it must be.</summary>
+    /// <summary>One sentence for each problem, at most <see cref="ProblemsOfOneKind"/> of one kind; empty if there is none.</summary>
+    public required IReadOnlyList<string> Problems { get; init; }
+
+    /// <summary>Whether no problem was found.</summary>
     public bool IsSound => Problems.Count == 0;
 }

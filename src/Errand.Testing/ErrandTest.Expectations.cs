@@ -4,7 +4,7 @@ using System.Text;
 namespace Errand.Testing;
 
 /// <summary>
-/// What was enqueued, and what became of it. Each of these looks at the store, which is in memory and answers at once.
+/// The tasks that were enqueued, and their outcomes. Each method reads the store, which is in memory and answers at once.
 /// </summary>
 public sealed partial class ErrandTest
 {
@@ -12,10 +12,10 @@ public sealed partial class ErrandTest
     private const int MaxListed = 50;
 
     /// <summary>
-    /// Gives the tasks of a payload that were enqueued, in their order, as they stand now: also those that have ended,
-    /// but not those that were deleted. A task that a unique key or an id kept from being made is not among them.
+    /// Returns the enqueued tasks of a payload type in the order of enqueueing, as they are now. Finished tasks are included, deleted
+    /// ones are not. A call that found an existing task, by its unique key or id, adds none.
     /// </summary>
-    /// <typeparam name="TPayload">The payload, by whose stored name they are known.</typeparam>
+    /// <typeparam name="TPayload">The type of the payload; its stored name selects the tasks.</typeparam>
     /// <exception cref="System.Text.Json.JsonException">
     /// A stored payload is not a <typeparamref name="TPayload"/>.
     /// </exception>
@@ -47,11 +47,11 @@ public sealed partial class ErrandTest
         ];
     }
 
-    /// <summary>Expects exactly one task of a payload to have been enqueued, and gives it.</summary>
-    /// <typeparam name="TPayload">The payload.</typeparam>
-    /// <param name="condition">Which task is meant. Default is null: any.</param>
+    /// <summary>Asserts that exactly one task of a payload type was enqueued, and returns it.</summary>
+    /// <typeparam name="TPayload">The type of the payload.</typeparam>
+    /// <param name="condition">Selects the task. Default is null: any.</param>
     /// <exception cref="ErrandTestException">
-    /// There is none, or there are several; the message lists what was enqueued.
+    /// There is none, or there are several. The message lists what was enqueued.
     /// </exception>
     public EnqueuedTask<TPayload> AssertEnqueued<TPayload>(Func<EnqueuedTask<TPayload>, bool>? condition = null)
         where TPayload : ITaskPayload
@@ -61,10 +61,10 @@ public sealed partial class ErrandTest
         return meant is [var one] ? one : throw Unexpected<TPayload>("one", condition is not null, meant.Length, all.Count);
     }
 
-    /// <summary>Expects no task of a payload to have been enqueued.</summary>
-    /// <typeparam name="TPayload">The payload.</typeparam>
-    /// <param name="condition">Which tasks are meant. Default is null: all.</param>
-    /// <exception cref="ErrandTestException">There is one; the message lists what was enqueued.</exception>
+    /// <summary>Asserts that no task of a payload type was enqueued.</summary>
+    /// <typeparam name="TPayload">The type of the payload.</typeparam>
+    /// <param name="condition">Selects the tasks. Default is null: all.</param>
+    /// <exception cref="ErrandTestException">There is one. The message lists what was enqueued.</exception>
     public void AssertNotEnqueued<TPayload>(Func<EnqueuedTask<TPayload>, bool>? condition = null)
         where TPayload : ITaskPayload
     {
@@ -76,11 +76,11 @@ public sealed partial class ErrandTest
         }
     }
 
-    /// <summary>Gives how a task ended, be it well or not.</summary>
+    /// <summary>Returns how a task ended, whether it succeeded or not.</summary>
     /// <param name="id">The task's id.</param>
-    /// <exception cref="ErrandTestException">It has not ended; the message says where it stands.</exception>
+    /// <exception cref="ErrandTestException">It has not ended. The message gives its state.</exception>
     /// <exception cref="TaskNotFoundException">There is no such task, or it was deleted.</exception>
-    public TaskResult ResultOf(long id)
+    public TaskResult ResultOf(TaskId id)
     {
         if (Answer(_queue.GetResultAsync(id)) is { } result)
         {
@@ -99,30 +99,30 @@ public sealed partial class ErrandTest
         throw new ErrandTestException($"Task {id} ('{task.Name}') has not ended. It is {task.State}; {next}.");
     }
 
-    /// <summary>Gives how a task ended, be it well or not.</summary>
+    /// <summary>Returns how a task ended, whether it succeeded or not.</summary>
     /// <param name="handle">The task.</param>
-    /// <inheritdoc cref="ResultOf(long)"/>
+    /// <inheritdoc cref="ResultOf(TaskId)"/>
     public TaskResult ResultOf(TaskHandle handle)
     {
         ArgumentNullException.ThrowIfNull(handle);
         return ResultOf(handle.Id);
     }
 
-    /// <summary>Gives what the handler of a task returned.</summary>
-    /// <typeparam name="TResult">Its type.</typeparam>
+    /// <summary>Returns the result of a task.</summary>
+    /// <typeparam name="TResult">The type of the result.</typeparam>
     /// <param name="handle">The task.</param>
     /// <exception cref="TaskFailedException">The task failed, was cancelled or expired.</exception>
     /// <exception cref="System.Text.Json.JsonException">
     /// The stored result is not a <typeparamref name="TResult"/>.
     /// </exception>
-    /// <inheritdoc cref="ResultOf(long)"/>
+    /// <inheritdoc cref="ResultOf(TaskId)"/>
     public TResult ResultOf<TResult>(TaskHandle<TResult> handle)
     {
         ArgumentNullException.ThrowIfNull(handle);
         return ResultOf(handle.Id).GetValue<TResult>()!;
     }
 
-    private TaskDetails? Find(long id) => Answer(_engine.FindAsync(id).AsTask());
+    private TaskDetails? Find(TaskId id) => Answer(_engine.FindAsync(id).AsTask());
 
     /// <summary>The writer's own thread answers; it depends on no thread that could be blocked here.</summary>
     private static T Answer<T>(Task<T> call) => call.GetAwaiter().GetResult();
@@ -161,7 +161,7 @@ public sealed partial class ErrandTest
         return new ErrandTestException(text.ToString());
     }
 
-    private string Where(long id, NewTask task)
+    private string Where(TaskId id, NewTask task)
     {
         if (Find(id) is not { } now)
         {

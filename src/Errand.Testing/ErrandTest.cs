@@ -8,22 +8,21 @@ using Microsoft.Extensions.Time.Testing;
 namespace Errand.Testing;
 
 /// <summary>
-/// A queue, its store in memory, its worker and their clock, for one test. Nothing runs by itself:
-/// <see cref="DrainAsync"/> runs what is due, <see cref="AdvanceAsync"/> lets time pass, and both return when there is
-/// nothing left to do.
+/// A queue with its store in memory, its worker and their clock, for one test. Nothing runs by itself: <see cref="DrainAsync"/> runs
+/// the tasks that are due, <see cref="AdvanceAsync"/> lets time pass, and both return when nothing is left to do.
 /// </summary>
 /// <remarks>
 /// <para>
-/// It is the engine that production has, and attempts go through the same pipeline: retries, back-off, timeouts,
-/// snoozes, expiry and unique keys behave as they will there. What memory cannot do is refused as there: transactions
-/// of the caller's. Retention alone differs: what has ended is kept for 3,650 days of the clock.
+/// The engine and the pipeline of attempts are those of production: retries, back-off, timeouts, snoozes, expiry and unique keys
+/// behave the same. A store in memory refuses callers' transactions, as in production. Only retention differs: finished tasks are
+/// kept for 3,650 days of the clock.
 /// </para>
 /// <para>
-/// Time stands still while a handler runs, unless the handler moves it. One that waits for the clock or for its timeout
-/// is helped on by a test that does not await the drain at once, and moves <see cref="Clock"/> meanwhile.
+/// Time stands still while a handler runs, unless the handler moves it. If a handler waits for the clock or for its timeout, do not
+/// await the drain at once: move <see cref="Clock"/> meanwhile.
 /// </para>
 /// <para>
-/// Two of these know nothing of one another. One is thread-safe, but drains once at a time.
+/// Two instances share nothing. An instance is thread-safe, but drains once at a time.
 /// </para>
 /// </remarks>
 public sealed partial class ErrandTest : IAsyncDisposable
@@ -39,11 +38,11 @@ public sealed partial class ErrandTest : IAsyncDisposable
     private readonly List<RanAttempt> _attempts = []; // Under the lock.
     private int _isDraining; // Set and cleared by whoever drains.
 
-    /// <summary>Makes the parts of a test.</summary>
+    /// <summary>Creates the parts of a test.</summary>
     /// <param name="handlers">The handlers under test. Default is null: none, for a test of what is enqueued.</param>
-    /// <param name="options">Clock, worker and bounds. Default is null: every default.</param>
-    /// <param name="logger">Where the worker reports. Default is null: nowhere.</param>
-    /// <exception cref="InvalidOptionsException">The options cannot work; it lists all that is wrong.</exception>
+    /// <param name="options">Clock, worker and bounds. Default is null: all defaults.</param>
+    /// <param name="logger">The log of the worker. Default is null: none.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work. The exception lists every problem.</exception>
     public ErrandTest(TaskHandlers? handlers = null, ErrandTestOptions? options = null, ILogger<TaskWorker>? logger = null)
     {
         _options = (options ?? new ErrandTestOptions()).Validated();
@@ -60,13 +59,12 @@ public sealed partial class ErrandTest : IAsyncDisposable
     /// <summary>The queue, for the code under test. Handlers may enqueue with it too.</summary>
     public ITaskQueue Queue => _queue;
 
-    /// <summary>The store as an operator sees it: to pause a queue, look at a task, retry or delete it.</summary>
+    /// <summary>Inspection and administration of the store: pause a queue; find, retry or delete a task.</summary>
     public IQueueInspector Inspector => _engine;
 
     /// <summary>
-    /// The clock of everything here; give it to the code under test as well. Moved by <see cref="AdvanceAsync"/>; a
-    /// test may move it by itself, and then runs what has become due with <see cref="DrainAsync"/>, at the time to
-    /// which it was moved.
+    /// The clock of all parts; give it to the code under test as well. <see cref="AdvanceAsync"/> moves it. A test may also move it
+    /// itself and then run the tasks that have become due with <see cref="DrainAsync"/>, at the new time.
     /// </summary>
     public FakeTimeProvider Clock { get; }
 
@@ -83,11 +81,10 @@ public sealed partial class ErrandTest : IAsyncDisposable
     }
 
     /// <summary>
-    /// Runs every task that is due, one after the other in the order in which they are offered, and those that their
-    /// handlers enqueue, until none is due. What a handler throws is settled as in production, and does not come out
-    /// here: see <see cref="Attempts"/>.
+    /// Runs every task that is due, one by one in the order in which they are offered, and the tasks that their handlers enqueue,
+    /// until none is due. An exception of a handler is settled as in production and not thrown here: see <see cref="Attempts"/>.
     /// </summary>
-    /// <param name="cancellationToken">Ends it: a handler that runs is left behind.</param>
+    /// <param name="cancellationToken">Ends the call. A running handler is left behind.</param>
     /// <returns>How many attempts were run.</returns>
     /// <exception cref="ErrandTestException">
     /// More than <see cref="ErrandTestOptions.MaxAttempts"/> were run, or a handler has not returned within
@@ -98,12 +95,11 @@ public sealed partial class ErrandTest : IAsyncDisposable
         AdvanceAsync(TimeSpan.Zero, cancellationToken);
 
     /// <summary>
-    /// Lets time pass: runs what is due, moves the clock to the next time at which a task becomes due, runs what is due
-    /// then, and so on until the time has passed. Delays, retries and snoozes happen to the millisecond at their time,
-    /// and the clock stands at it.
+    /// Lets time pass: runs the tasks that are due, moves the clock to the next time at which a task becomes due, runs those, and so
+    /// on until the time has passed. Delays, retries and snoozes end exactly at their time, to the millisecond.
     /// </summary>
-    /// <param name="time">How much time; zero runs only what is due now.</param>
-    /// <param name="cancellationToken">Ends it: a handler that runs is left behind.</param>
+    /// <param name="time">How much time. Zero runs only tasks that are due now.</param>
+    /// <param name="cancellationToken">Ends the call. A running handler is left behind.</param>
     /// <returns>How many attempts were run.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The time is negative, or goes past the year 9999.</exception>
     /// <exception cref="ErrandTestException">
@@ -139,7 +135,7 @@ public sealed partial class ErrandTest : IAsyncDisposable
     }
 
     /// <summary>
-    /// Ends the test: the store is gone with all that was in it, and a handler that still runs is told so.
+    /// Ends the test: the store and everything in it are gone, and the token of a handler that still runs is cancelled.
     /// </summary>
     public async ValueTask DisposeAsync()
     {
@@ -167,8 +163,16 @@ public sealed partial class ErrandTest : IAsyncDisposable
             var ended = await EndAsync(task, outcome, cancellationToken).ConfigureAwait(false);
             lock (_lock)
             {
-                _attempts.Add(new RanAttempt(
-                    task.Lease.Id, task.Name, task.Queue, task.Attempt, task.Lease.Epoch, started, ended.Error));
+                _attempts.Add(new RanAttempt
+                {
+                    Id = task.Lease.Id,
+                    Name = task.Name,
+                    Queue = task.Queue,
+                    Attempt = task.Attempt,
+                    Epoch = task.Lease.Epoch,
+                    StartedAt = started,
+                    Exception = ended.Error,
+                });
             }
 
             if (++ran > _options.MaxAttempts)

@@ -1,5 +1,5 @@
 namespace Errand.Testing;
 
-/// <summary>An expectation of a test was not met. The message says what was expected, and what there is.</summary>
-/// <param name="message">Both, in words.</param>
-public sealed class ErrandTestException(string message) : Exception(message);
+/// <summary>An expectation of a test was not met.</summary>
+/// <param name="message">What was expected, and what there is.</param>
+public sealed class ErrandTestException(string message) : ErrandException(message);

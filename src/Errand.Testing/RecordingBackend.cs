@@ -2,17 +2,15 @@ using System.Data.Common;
 
 namespace Errand.Testing;
 
-/// <summary>
-/// The engine of one test, and what was asked of it: every task that it took, and every time at which one becomes due.
-/// </summary>
+/// <summary>The engine of one test, with a record of every task that it took and every time at which one becomes due.</summary>
 internal sealed class RecordingBackend(IBackend engine, TimeProvider clock) : IBackend
 {
     private readonly Lock _lock = new();
-    private readonly List<(long Id, NewTask Task)> _enqueued = []; // Under the lock, as the next.
-    private readonly SortedSet<long> _dueTimes = []; // ms UTC. Some may have become idle since: a look in vain harms nothing.
+    private readonly List<(TaskId Id, NewTask Task)> _enqueued = []; // Under the lock, as the next.
+    private readonly SortedSet<long> _dueTimes = []; // ms UTC. Some may be obsolete: looking once too often harms nothing.
 
-    /// <summary>The tasks that were made, in the order of their enqueueing.</summary>
-    internal (long Id, NewTask Task)[] Enqueued
+    /// <summary>The created tasks, in the order of enqueueing.</summary>
+    internal (TaskId Id, NewTask Task)[] Enqueued
     {
         get
         {
@@ -39,7 +37,7 @@ internal sealed class RecordingBackend(IBackend engine, TimeProvider clock) : IB
 
     public ValueTask InitializeAsync(CancellationToken cancellationToken = default) => engine.InitializeAsync(cancellationToken);
 
-    public ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) => engine.NewIdAsync(cancellationToken);
+    public ValueTask<TaskId> NewIdAsync(CancellationToken cancellationToken = default) => engine.NewIdAsync(cancellationToken);
 
     public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
         IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default)
@@ -56,23 +54,24 @@ internal sealed class RecordingBackend(IBackend engine, TimeProvider clock) : IB
         return enqueued;
     }
 
-    /// <summary>Memory takes part in no transaction, and says so.</summary>
+    /// <summary>The engine is in memory, and refuses.</summary>
     public ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
         IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default) =>
         engine.EnqueueInAsync(tasks, transaction, cancellationToken);
 
-    public ValueTask<long> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default) =>
+    public ValueTask<WorkerId> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default) =>
         engine.BeginWorkerAsync(worker, cancellationToken);
 
     public ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
         ReserveRequest request, CancellationToken cancellationToken = default) => engine.ReserveAsync(request, cancellationToken);
 
-    public ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default) =>
+    public ValueTask<CancelOutcome> CancelAsync(TaskId id, CancellationToken cancellationToken = default) =>
         engine.CancelAsync(id, cancellationToken);
 
-    public bool Heartbeat(long owner) => engine.Heartbeat(owner);
+    public bool Heartbeat(WorkerId owner) => engine.Heartbeat(owner);
 
-    public ValueTask<int> ReconcileAsync(long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default) =>
+    public ValueTask<int> ReconcileAsync(
+        WorkerId owner, IReadOnlySet<TaskId> known, CancellationToken cancellationToken = default) =>
         engine.ReconcileAsync(owner, known, cancellationToken);
 
     public ValueTask<bool> ReportProgressAsync(
@@ -83,12 +82,19 @@ internal sealed class RecordingBackend(IBackend engine, TimeProvider clock) : IB
         TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default) =>
         engine.SaveCheckpointAsync(lease, checkpoint, cancellationToken);
 
-    public ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(long id, CancellationToken cancellationToken = default) =>
+    public ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(TaskId id, CancellationToken cancellationToken = default) =>
         engine.ReadCheckpointAsync(id, cancellationToken);
 
-    public ValueTask<bool> MarkSuccessAsync(
-        TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
-        engine.MarkSuccessAsync(lease, result, cancellationToken);
+    public ValueTask<bool> SettleAsync(TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default)
+    {
+        NoteDueIn(settlement switch
+        {
+            Settlement.Retried retried => retried.After,
+            Settlement.Snoozed snoozed => snoozed.Delay,
+            _ => null,
+        });
+        return engine.SettleAsync(lease, settlement, cancellationToken);
+    }
 
     public ValueTask<bool> CompleteInAsync(
         TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction, CancellationToken cancellationToken = default) =>
@@ -97,33 +103,18 @@ internal sealed class RecordingBackend(IBackend engine, TimeProvider clock) : IB
     public ValueTask<bool> HoldsAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
         engine.HoldsAsync(lease, cancellationToken);
 
-    public ValueTask<bool> MarkFailureAsync(TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default)
-    {
-        NoteDueIn(failure.RetryAfter);
-        return engine.MarkFailureAsync(lease, failure, cancellationToken);
-    }
-
-    public ValueTask<bool> MarkCancelledAsync(TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
-        engine.MarkCancelledAsync(lease, reason, cancellationToken);
-
-    public ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default)
-    {
-        NoteDueIn(delay);
-        return engine.SnoozeAsync(lease, delay, cancellationToken);
-    }
-
-    public ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
-        engine.ReleaseAsync(lease, cancellationToken);
-
-    public ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
+    public ValueTask EndWorkerAsync(WorkerId owner, bool release, CancellationToken cancellationToken = default) =>
         engine.EndWorkerAsync(owner, release, cancellationToken);
 
-    public ValueTask<TaskResult?> GetResultAsync(long id, TimeSpan timeout, CancellationToken cancellationToken = default) =>
+    public ValueTask<TaskResult?> GetResultAsync(TaskId id, TimeSpan timeout, CancellationToken cancellationToken = default) =>
         engine.GetResultAsync(id, timeout, cancellationToken);
+
+    public T? Control<T>()
+        where T : class => engine.Control<T>();
 
     public ValueTask DisposeAsync() => engine.DisposeAsync();
 
-    private void Note(long id, NewTask task)
+    private void Note(TaskId id, NewTask task)
     {
         lock (_lock)
         {
@@ -135,7 +126,7 @@ internal sealed class RecordingBackend(IBackend engine, TimeProvider clock) : IB
         NoteTime(task.ExpiresAt?.ToUnixTimeMilliseconds());
     }
 
-    /// <summary>As the engine reckons: whole milliseconds, never before the time.</summary>
+    /// <summary>Rounds as the engine does: to whole milliseconds, never before the time.</summary>
     private void NoteDueIn(TimeSpan? delay) => NoteTime(
         delay is { } wait ? clock.GetUtcNow().ToUnixTimeMilliseconds() + (long)Math.Ceiling(wait.TotalMilliseconds) : null);
 

@@ -5,7 +5,7 @@ namespace Errand.Contract;
 
 public abstract partial class BackendContract
 {
-    private static ValueTask<long> BeginAsync(IBackend backend, ConcurrentQueue<TaskLease> told) =>
+    private static ValueTask<WorkerId> BeginAsync(IBackend backend, ConcurrentQueue<TaskLease> told) =>
         backend.BeginWorkerAsync(
             new WorkerRegistration { Lease = TimeSpan.FromSeconds(30), TaskNames = ["a"], CancelRequested = told.Enqueue }, Token);
 
@@ -36,7 +36,7 @@ public abstract partial class BackendContract
 
         Assert.Equal(CancelOutcome.AlreadyFinished, await backend.CancelAsync(id, Token));
         Assert.Equal(TaskState.Succeeded, await StateAsync(backend, id));
-        await Assert.ThrowsAsync<TaskNotFoundException>(() => backend.CancelAsync(id + 1_000, Token).AsTask());
+        await Assert.ThrowsAsync<TaskNotFoundException>(() => backend.CancelAsync(new TaskId(id.Value + 1_000), Token).AsTask());
     }
 
     [Fact]
@@ -101,7 +101,7 @@ public abstract partial class BackendContract
             Assert.Equal(CancelOutcome.Requested, await backend.CancelAsync(id, Token));
         }
 
-        Assert.True(await backend.MarkFailureAsync(tasks[0].Lease, new TaskFailure("no", TimeSpan.Zero), Token));
+        Assert.True(await backend.MarkFailureAsync(tasks[0].Lease, "no", TimeSpan.Zero, Token));
         Assert.True(await backend.SnoozeAsync(tasks[1].Lease, TimeSpan.Zero, Token));
         Assert.True(await backend.ReleaseAsync(tasks[2].Lease, Token));
         await backend.EndWorkerAsync(owner, release: true, Token);

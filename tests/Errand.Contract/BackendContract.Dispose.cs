@@ -9,7 +9,7 @@ public abstract partial class BackendContract
     {
         var backend = Live();
         var owner = await BeginAsync(backend);
-        var lease = new TaskLease(1, owner, 1);
+        var lease = new TaskLease { Id = new TaskId(1), Owner = owner, Epoch = 1 };
         await backend.DisposeAsync();
         await backend.DisposeAsync();
 
@@ -21,12 +21,12 @@ public abstract partial class BackendContract
             () => BeginAsync(backend).AsTask(),
             () => TakeAsync(backend, owner).AsTask(),
             () => Task.FromResult(backend.Heartbeat(owner)),
-            () => backend.ReconcileAsync(owner, new HashSet<long>(), Token).AsTask(),
+            () => backend.ReconcileAsync(owner, new HashSet<TaskId>(), Token).AsTask(),
             () => backend.MarkSuccessAsync(lease, default, Token).AsTask(),
-            () => backend.MarkFailureAsync(lease, new TaskFailure("x", null), Token).AsTask(),
+            () => backend.MarkFailureAsync(lease, "x", null, Token).AsTask(),
             () => backend.ReleaseAsync(lease, Token).AsTask(),
             () => backend.EndWorkerAsync(owner, release: true, Token).AsTask(),
-            () => backend.GetResultAsync(1, TimeSpan.Zero, Token).AsTask(),
+            () => backend.GetResultAsync(new TaskId(1), TimeSpan.Zero, Token).AsTask(),
         ];
         foreach (var call in calls)
         {
@@ -65,7 +65,7 @@ public abstract partial class BackendContract
         {
             var backend = Live();
             await backend.InitializeAsync(Token);
-            var acknowledged = new ConcurrentBag<long>();
+            var acknowledged = new ConcurrentBag<TaskId>();
             using var started = new CountdownEvent(8);
             var callers = Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
             {

@@ -49,7 +49,7 @@ public abstract partial class BackendContract
 
         var task = Assert.Single(await TakeAsync(backend, owner, 5, "mail"));
 
-        Assert.Equal(new TaskLease(id, owner, 1), task.Lease);
+        Assert.Equal(new TaskLease { Id = id, Owner = owner, Epoch = 1 }, task.Lease);
         Assert.Equal(("b", "mail", 1), (task.Name, task.Queue, task.Attempt));
         Assert.Equal((now, now), (task.EnqueuedAt, task.DueAt));
         Assert.Equal(TimeSpan.FromSeconds(9), task.Timeout);
@@ -69,7 +69,7 @@ public abstract partial class BackendContract
 
         var task = Assert.Single(await waiting);
 
-        Assert.Equal(new TaskLease(id, owner, 1), task.Lease);
+        Assert.Equal(new TaskLease { Id = id, Owner = owner, Epoch = 1 }, task.Lease);
         Assert.Equal(("c", Defaults.Queue, 1), (task.Name, task.Queue, task.Attempt));
         Assert.Equal(Clock.GetUtcNow(), task.DueAt);
         Assert.Equal((given.Timeout, given.Retry), (task.Timeout, task.Retry));
@@ -98,14 +98,14 @@ public abstract partial class BackendContract
         var backend = Live();
         var id = await backend.NewIdAsync(Token);
         var task = Task1() with { Id = id };
-        Assert.Equal(new EnqueuedTask(id, IsNew: true), (await backend.EnqueueAsync([task], Token))[0]);
-        Assert.Equal(new EnqueuedTask(id, IsNew: false), (await backend.EnqueueAsync([task], Token))[0]);
+        Assert.Equal(new EnqueuedTask { Id = id, IsNew = true }, (await backend.EnqueueAsync([task], Token))[0]);
+        Assert.Equal(new EnqueuedTask { Id = id, IsNew = false }, (await backend.EnqueueAsync([task], Token))[0]);
 
         var owner = await BeginAsync(backend);
         var lease = (await TakeOneAsync(backend, owner)).Lease;
         await backend.MarkSuccessAsync(lease, default, Token);
 
-        Assert.Equal(new EnqueuedTask(id, IsNew: false), (await backend.EnqueueAsync([task], Token))[0]);
+        Assert.Equal(new EnqueuedTask { Id = id, IsNew = false }, (await backend.EnqueueAsync([task], Token))[0]);
         Assert.Empty(await TakeAsync(backend, owner));
     }
 
@@ -114,7 +114,7 @@ public abstract partial class BackendContract
     {
         var backend = Live();
         var good = AddAsync(backend);
-        var bad = backend.EnqueueAsync([Task1() with { Id = 1L << 50 }], Token).AsTask();
+        var bad = backend.EnqueueAsync([Task1() with { Id = new TaskId(1L << 50) }], Token).AsTask();
 
         var refused = await Assert.ThrowsAsync<ArgumentException>(() => bad);
 
@@ -138,7 +138,7 @@ public abstract partial class BackendContract
         var ids = new[] { await AddAsync(backend), await backend.NewIdAsync(Token), await AddAsync(backend) };
 
         Assert.Equal(3, ids.Distinct().Count());
-        Assert.All(ids, id => Assert.InRange(id, first + 1, (1L << 53) - 1));
+        Assert.All(ids, id => Assert.InRange(id.Value, first.Value + 1, (1L << 53) - 1));
     }
 
     [Fact]

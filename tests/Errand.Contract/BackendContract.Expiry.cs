@@ -4,7 +4,7 @@ public abstract partial class BackendContract
 {
     private NewTask ExpiringIn(TimeSpan time) => Task1() with { ExpiresAt = Clock.GetUtcNow() + time };
 
-    private static async Task<TaskState?> StateAsync(IBackend backend, long id) =>
+    private static async Task<TaskState?> StateAsync(IBackend backend, TaskId id) =>
         (await backend.GetResultAsync(id, TimeSpan.Zero, Token))?.State;
 
     [Fact]
@@ -66,7 +66,7 @@ public abstract partial class BackendContract
 
         Assert.True(await backend.MarkSuccessAsync(first.Lease, default, Token));
         Assert.Equal(TaskState.Succeeded, await StateAsync(backend, done));
-        Assert.True(await backend.MarkFailureAsync(second.Lease, new TaskFailure("no", TimeSpan.FromSeconds(10)), Token));
+        Assert.True(await backend.MarkFailureAsync(second.Lease, "no", TimeSpan.FromSeconds(10), Token));
         await PassAsync(backend, TimeSpan.FromSeconds(1));
 
         var expired = (await backend.GetResultAsync(failing, TimeSpan.FromSeconds(30), Token))!;

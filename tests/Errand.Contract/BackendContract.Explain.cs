@@ -2,7 +2,7 @@ namespace Errand.Contract;
 
 public abstract partial class BackendContract
 {
-    private static async Task<string> ExplainedAsync(IBackend backend, long id, TaskState state)
+    private static async Task<string> ExplainedAsync(IBackend backend, TaskId id, TaskState state)
     {
         var explanation = await InspectorOf(backend).ExplainAsync(id, Token);
         Assert.Equal(state, explanation.State);
@@ -11,7 +11,7 @@ public abstract partial class BackendContract
         return explanation.ToString();
     }
 
-    private static ValueTask<long> BeginBusyAsync(IBackend backend, string queue, int concurrency, params string[] names) =>
+    private static ValueTask<WorkerId> BeginBusyAsync(IBackend backend, string queue, int concurrency, params string[] names) =>
         backend.BeginWorkerAsync(
             new WorkerRegistration
             {
@@ -22,8 +22,8 @@ public abstract partial class BackendContract
     [Fact]
     public async Task A_task_that_never_was_cannot_be_explained()
     {
-        var missing = await Assert.ThrowsAsync<TaskNotFoundException>(() => InspectorOf(Live()).ExplainAsync(4_711, Token).AsTask());
-        Assert.Equal(4_711, missing.Id);
+        var missing = await Assert.ThrowsAsync<TaskNotFoundException>(() => InspectorOf(Live()).ExplainAsync(new TaskId(4_711), Token).AsTask());
+        Assert.Equal(new TaskId(4_711), missing.Id);
     }
 
     [Fact]

@@ -2,17 +2,17 @@ namespace Errand.Contract;
 
 public abstract partial class BackendContract
 {
-    private static async Task<TaskDetails> FoundAsync(IBackend backend, long id) =>
+    private static async Task<TaskDetails> FoundAsync(IBackend backend, TaskId id) =>
         Assert.IsType<TaskDetails>(await InspectorOf(backend).FindAsync(id, Token));
 
     private static async Task FailAsync(IBackend backend, TaskLease lease, string error, TimeSpan? retryAfter = null) =>
-        Assert.True(await backend.MarkFailureAsync(lease, new TaskFailure(error, retryAfter), Token));
+        Assert.True(await backend.MarkFailureAsync(lease, error, retryAfter, Token));
 
     [Fact]
     public async Task A_task_that_never_was_is_not_found()
     {
-        Assert.Null(await InspectorOf(Live()).FindAsync(4_711, Token));
-        Assert.Null(await InspectorOf(Live()).FindAsync(-1, Token));
+        Assert.Null(await InspectorOf(Live()).FindAsync(new TaskId(4_711), Token));
+        Assert.Null(await InspectorOf(Live()).FindAsync(new TaskId(-1), Token));
     }
 
     [Fact]
@@ -56,7 +56,7 @@ public abstract partial class BackendContract
         var task = await FoundAsync(backend, id);
 
         Assert.Equal((TaskState.Running, owner, 1L, 1, started), (task.State, task.Worker, task.Epoch, task.Attempt, task.StartedAt));
-        Assert.Equal(new TaskProgress(0.25, "a quarter", started + TimeSpan.FromSeconds(1)), task.Progress);
+        Assert.Equal(new TaskProgress { Fraction = 0.25, Message = "a quarter", ReportedAt = started + TimeSpan.FromSeconds(1) }, task.Progress);
     }
 
     [Fact]
@@ -81,7 +81,12 @@ public abstract partial class BackendContract
 
         Assert.Equal((TaskState.Failed, "third", 3, 3L, null), (task.State, task.Error, task.Attempt, task.Epoch, task.Worker));
         Assert.Equal((At(2), At(2.3)), (task.StartedAt, task.FinishedAt));
-        Assert.Equal([new(1, 1, At(0), At(0.3), owner, "first"), new(2, 2, At(1), At(1.3), owner, "second")], task.History);
+        Assert.Equal(
+            [
+                new TaskAttempt { Attempt = 1, Epoch = 1, StartedAt = At(0), EndedAt = At(0.3), Worker = owner, Error = "first" },
+                new TaskAttempt { Attempt = 2, Epoch = 2, StartedAt = At(1), EndedAt = At(1.3), Worker = owner, Error = "second" },
+            ],
+            task.History);
         Assert.Equal((3, TimeSpan.FromMinutes(2), "one"), (task.MaxAttempts, task.Timeout, task.UniqueKey));
         Assert.Equal("[7]"u8.ToArray(), task.Payload.ToArray());
 

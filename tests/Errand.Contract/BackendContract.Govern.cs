@@ -3,7 +3,7 @@ namespace Errand.Contract;
 public abstract partial class BackendContract
 {
     /// <summary>Adds tasks that have failed for good, at their first attempt.</summary>
-    private static async Task<long[]> AddFailedAsync(IBackend backend, long owner, string error, params NewTask[] tasks)
+    private static async Task<TaskId[]> AddFailedAsync(IBackend backend, WorkerId owner, string error, params NewTask[] tasks)
     {
         var enqueued = await backend.EnqueueAsync(tasks, Token);
         foreach (var task in await TakeAllAsync(backend, owner, tasks.Length, [.. tasks.Select(task => task.Queue).Distinct()]))
@@ -36,7 +36,7 @@ public abstract partial class BackendContract
 
         Assert.Equal((TaskState.Pending, 0, 2L, null), (waiting.State, waiting.Attempt, waiting.Epoch, waiting.FinishedAt));
         Assert.Equal((null, "one"), (waiting.Error, waiting.UniqueKey));
-        Assert.Equal(new TaskLease(id, owner, 3), task.Lease);
+        Assert.Equal(new TaskLease { Id = id, Owner = owner, Epoch = 3 }, task.Lease);
         Assert.Equal(("b", "mail", 1), (task.Name, task.Queue, task.Attempt));
         Assert.Equal((enqueued, Clock.GetUtcNow()), (task.EnqueuedAt, task.DueAt));
         Assert.Equal((TimeSpan.FromSeconds(9), retry), (task.Timeout, task.Retry));
@@ -59,9 +59,12 @@ public abstract partial class BackendContract
         await InspectorOf(backend).RetryAsync(id, Token);
 
         var task = await FoundAsync(backend, id);
-        Assert.Equal(new TaskAttempt(1, 1, now, now, owner, "first"), task.History[0]);
-        Assert.Equal(new TaskAttempt(2, 2, now, now, 0, "second"), Assert.Single(task.History.Skip(1)) with { Worker = 0 }); // Not all keep it.
-        Assert.Equal(new TaskProgress(0.5, "half", now), task.Progress);
+        Assert.Equal(
+            new TaskAttempt { Attempt = 1, Epoch = 1, StartedAt = now, EndedAt = now, Worker = owner, Error = "first" }, task.History[0]);
+        Assert.Equal(
+            new TaskAttempt { Attempt = 2, Epoch = 2, StartedAt = now, EndedAt = now, Worker = null, Error = "second" },
+            Assert.Single(task.History.Skip(1)) with { Worker = null }); // Not every store keeps it.
+        Assert.Equal(new TaskProgress { Fraction = 0.5, Message = "half", ReportedAt = now }, task.Progress);
         await FailAsync(backend, (await TakeOneAsync(backend, owner)).Lease, "third", TimeSpan.Zero);
         Assert.Equal([(1, 1L), (2, 2L), (1, 3L)], (await FoundAsync(backend, id)).History.Select(one => (one.Attempt, one.Epoch)));
     }
@@ -140,7 +143,7 @@ public abstract partial class BackendContract
         await InspectorOf(backend).CancelAsync(rival, Token);
 
         Assert.True(await InspectorOf(backend).RetryAsync(id, Token));
-        Assert.Equal(new EnqueuedTask(id, IsNew: false), Assert.Single(await backend.EnqueueAsync([unique], Token)));
+        Assert.Equal(new EnqueuedTask { Id = id, IsNew = false }, Assert.Single(await backend.EnqueueAsync([unique], Token)));
     }
 
     [Fact]
@@ -192,14 +195,14 @@ public abstract partial class BackendContract
             backend, Task1() with { Delay = TimeSpan.FromHours(1), ExpiresAt = Clock.GetUtcNow() + TimeSpan.FromSeconds(1) });
         await PassAsync(backend, TimeSpan.FromSeconds(1), () => backend.Heartbeat(owner));
 
-        foreach (var id in (long[])[.. ids, cancelled, expired])
+        foreach (var id in (TaskId[])[.. ids, cancelled, expired])
         {
             var before = await FoundAsync(backend, id);
             Assert.False(await inspector.RetryAsync(id, Token));
             Assert.Equal(before.State, (await FoundAsync(backend, id)).State);
         }
 
-        await Assert.ThrowsAsync<TaskNotFoundException>(() => inspector.RetryAsync(4_711_000_000, Token).AsTask());
+        await Assert.ThrowsAsync<TaskNotFoundException>(() => inspector.RetryAsync(new TaskId(4_711_000_000), Token).AsTask());
     }
 
     [Fact]
@@ -373,13 +376,13 @@ public abstract partial class BackendContract
         Func<Task>[] calls =
         [
             () => inspector.ListAsync(cancellationToken: Token).AsTask(),
-            () => inspector.FindAsync(1, Token).AsTask(),
-            () => inspector.ExplainAsync(1, Token).AsTask(),
+            () => inspector.FindAsync(new TaskId(1), Token).AsTask(),
+            () => inspector.ExplainAsync(new TaskId(1), Token).AsTask(),
             () => inspector.ListWorkersAsync(Token).AsTask(),
-            () => inspector.RetryAsync(1, Token).AsTask(),
+            () => inspector.RetryAsync(new TaskId(1), Token).AsTask(),
             () => inspector.RetryAsync(new TaskFilter(), Token).AsTask(),
-            () => inspector.CancelAsync(1, Token).AsTask(),
-            () => inspector.DeleteAsync(1, Token).AsTask(),
+            () => inspector.CancelAsync(new TaskId(1), Token).AsTask(),
+            () => inspector.DeleteAsync(new TaskId(1), Token).AsTask(),
             () => inspector.PauseAsync("mail", Token).AsTask(),
             () => inspector.ResumeAsync("mail", Token).AsTask(),
         ];

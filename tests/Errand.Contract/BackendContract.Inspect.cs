@@ -2,8 +2,20 @@ namespace Errand.Contract;
 
 public abstract partial class BackendContract
 {
+    [Fact]
+    public void A_store_gives_the_capabilities_that_it_has_and_null_for_others()
+    {
+        var backend = Live();
+
+        Assert.NotNull(backend.Control<IQueueInspector>());
+        Assert.Same(backend, backend.Control<IBackend>());
+        Assert.Null(backend.Control<IComparable>());
+    }
+
+    private static UnclaimedTasks Unclaimed(string name, long tasks) => new() { Name = name, Tasks = tasks };
+
     private static async Task<QueueOverview> LookAsync(IBackend backend) =>
-        await Assert.IsAssignableFrom<IQueueInspector>(backend).GetOverviewAsync(Token);
+        await Assert.IsAssignableFrom<IQueueInspector>(backend.Control<IQueueInspector>()).GetOverviewAsync(Token);
 
     [Fact]
     public async Task An_empty_store_has_nothing_to_tell()
@@ -22,18 +34,18 @@ public abstract partial class BackendContract
         await AddAsync(backend, Task1(queue: "mail") with { Delay = TimeSpan.FromDays(1) });
         var taken = await TakeAsync(backend, owner, 3);
         await backend.MarkSuccessAsync(taken[0].Lease, default, Token);
-        await backend.MarkFailureAsync(taken[1].Lease, new TaskFailure("broken", null), Token);
+        await backend.MarkFailureAsync(taken[1].Lease, "broken", null, Token);
 
         var overview = await LookAsync(backend);
 
         Assert.Equal(
             [
-                new QueueCount("default", TaskState.Pending, 1),
-                new QueueCount("default", TaskState.Running, 1),
-                new QueueCount("default", TaskState.Succeeded, 1),
-                new QueueCount("default", TaskState.Failed, 1),
-                new QueueCount("mail", TaskState.Pending, 1),
-                new QueueCount("mail", TaskState.Scheduled, 1),
+                new QueueCount { Queue = "default", State = TaskState.Pending, Tasks = 1 },
+                new QueueCount { Queue = "default", State = TaskState.Running, Tasks = 1 },
+                new QueueCount { Queue = "default", State = TaskState.Succeeded, Tasks = 1 },
+                new QueueCount { Queue = "default", State = TaskState.Failed, Tasks = 1 },
+                new QueueCount { Queue = "mail", State = TaskState.Pending, Tasks = 1 },
+                new QueueCount { Queue = "mail", State = TaskState.Scheduled, Tasks = 1 },
             ],
             overview.Counts);
         Assert.Equal(2, overview.Count(TaskState.Pending));
@@ -68,13 +80,13 @@ public abstract partial class BackendContract
         await AddAsync(backend, Task1("x", queue: "mail"));
         await AddAsync(backend, Task1("y"));
         await AddAsync(backend, Task1("z") with { Delay = TimeSpan.FromDays(1) });
-        Assert.Equal([new("x", 2), new("a", 1), new("y", 1)], (await LookAsync(backend)).Unclaimed);
+        Assert.Equal([Unclaimed("x", 2), Unclaimed("a", 1), Unclaimed("y", 1)], (await LookAsync(backend)).Unclaimed);
 
         var owner = await BeginAsync(backend);
-        Assert.Equal([new("x", 2), new("y", 1)], (await LookAsync(backend)).Unclaimed);
+        Assert.Equal([Unclaimed("x", 2), Unclaimed("y", 1)], (await LookAsync(backend)).Unclaimed);
 
         Assert.Single(await TakeAsync(backend, owner, 10, "mail", Defaults.Queue)); // What it does not know is parked.
-        Assert.Equal([new("x", 2), new("y", 1)], (await LookAsync(backend)).Unclaimed);
+        Assert.Equal([Unclaimed("x", 2), Unclaimed("y", 1)], (await LookAsync(backend)).Unclaimed);
         await BeginAsync(backend, null, "x", "y");
         Assert.Empty((await LookAsync(backend)).Unclaimed);
     }

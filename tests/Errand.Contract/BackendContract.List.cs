@@ -2,14 +2,14 @@ namespace Errand.Contract;
 
 public abstract partial class BackendContract
 {
-    private static IQueueInspector InspectorOf(IBackend backend) => Assert.IsAssignableFrom<IQueueInspector>(backend);
+    private static IQueueInspector InspectorOf(IBackend backend) => Assert.IsAssignableFrom<IQueueInspector>(backend.Control<IQueueInspector>());
 
     /// <summary>What the pages of a list hold in all, from the newest to the last.</summary>
     private static async Task<List<TaskSummary>> ListAllAsync(
         IBackend backend, TaskFilter? filter = null, int limit = 50, Func<Task>? betweenPages = null)
     {
         List<TaskSummary> all = [];
-        for (long? before = null; ;)
+        for (TaskId? before = null; ;)
         {
             var page = await InspectorOf(backend).ListAsync(filter, limit, before, Token);
             Assert.InRange(page.Tasks.Count, 0, limit);
@@ -28,7 +28,7 @@ public abstract partial class BackendContract
     }
 
     /// <summary>500 tasks in all states, two queues and three names: what a list should say of each.</summary>
-    private async Task<List<(long Id, string Queue, string Name, TaskState State, string? Error)>> AddInAllStatesAsync(IBackend backend)
+    private async Task<List<(TaskId Id, string Queue, string Name, TaskState State, string? Error)>> AddInAllStatesAsync(IBackend backend)
     {
         string[] names = ["a", "b", "c"];
         var later = new NewTask { Name = "", Payload = Json("1"), Delay = TimeSpan.FromSeconds(5) };
@@ -52,7 +52,7 @@ public abstract partial class BackendContract
             Assert.True((i % 7) switch
             {
                 0 => await backend.ReleaseAsync(lease, Token),
-                4 => await backend.MarkFailureAsync(lease, new TaskFailure($"broken at {i % 5}", null), Token),
+                4 => await backend.MarkFailureAsync(lease, $"broken at {i % 5}", null, Token),
                 5 => await backend.MarkSuccessAsync(lease, Json("1"), Token),
                 _ => true, // It runs on.
             });
@@ -170,7 +170,7 @@ public abstract partial class BackendContract
         Assert.Equal(Expected(cancelled, "a", TaskState.Cancelled, 0, 0, null, enqueued), listed[cancelled]);
 
         TaskSummary Expected(
-            long id, string name, TaskState state, int priority, int attempt, DateTimeOffset? startedAt, DateTimeOffset? finishedAt) => new()
+            TaskId id, string name, TaskState state, int priority, int attempt, DateTimeOffset? startedAt, DateTimeOffset? finishedAt) => new()
         {
             Id = id, Name = name, Queue = Defaults.Queue, State = state, Priority = priority, Attempt = attempt,
             EnqueuedAt = enqueued, DueAt = enqueued, StartedAt = startedAt, FinishedAt = finishedAt,
@@ -219,14 +219,14 @@ public abstract partial class BackendContract
         string[] errors = [$"before{text}after", "an-ordinary-error-100-and-aXb", $"BEFORE{text}"];
         foreach (var (task, error) in (await TakeAsync(backend, owner)).Zip(errors))
         {
-            await backend.MarkFailureAsync(task.Lease, new TaskFailure(error, null), Token);
+            await backend.MarkFailureAsync(task.Lease, error, null, Token);
         }
 
         Assert.Equal([ids[2], ids[0]], await FoundAsync(text));
         Assert.Equal([ids[0]], await FoundAsync($"before{text}"));
         Assert.Equal([ids[2]], await FoundAsync($"BEFORE{text}"));
 
-        async Task<long[]> FoundAsync(string error) =>
+        async Task<TaskId[]> FoundAsync(string error) =>
             [.. (await ListAllAsync(backend, new TaskFilter { ErrorContains = error })).Select(task => task.Id)];
     }
 
@@ -237,7 +237,7 @@ public abstract partial class BackendContract
         var owner = await BeginAsync(backend);
         var id = await AddAsync(backend);
         var text = new string('é', 1_024);
-        await backend.MarkFailureAsync((await TakeOneAsync(backend, owner)).Lease, new TaskFailure($"x{text}x", null), Token);
+        await backend.MarkFailureAsync((await TakeOneAsync(backend, owner)).Lease, $"x{text}x", null, Token);
 
         Assert.Equal(id, Assert.Single(await ListAllAsync(backend, new TaskFilter { ErrorContains = text })).Id);
         var refused = await Assert.ThrowsAnyAsync<ArgumentException>(

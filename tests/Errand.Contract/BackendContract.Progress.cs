@@ -4,7 +4,7 @@ namespace Errand.Contract;
 
 public abstract partial class BackendContract
 {
-    private static async Task<string> CheckpointAsync(IBackend backend, long id) =>
+    private static async Task<string> CheckpointAsync(IBackend backend, TaskId id) =>
         Encoding.UTF8.GetString((await backend.ReadCheckpointAsync(id, Token)).Span);
 
     [Fact]
@@ -19,7 +19,7 @@ public abstract partial class BackendContract
         Assert.True(await backend.SaveCheckpointAsync(first.Lease, Json("1"), Token));
         Assert.True(await backend.SaveCheckpointAsync(first.Lease, Json("{\"n\":2}"), Token));
         Assert.True(await backend.ReportProgressAsync(first.Lease, 0.5, "half", Token));
-        Assert.True(await backend.MarkFailureAsync(first.Lease, new TaskFailure("no", TimeSpan.Zero), Token));
+        Assert.True(await backend.MarkFailureAsync(first.Lease, "no", TimeSpan.Zero, Token));
         var second = await TakeOneAsync(backend, owner);
 
         Assert.Equal("{\"n\":2}", await CheckpointAsync(backend, id));
@@ -40,7 +40,7 @@ public abstract partial class BackendContract
 
         Assert.False(await backend.SaveCheckpointAsync(first.Lease, Json("1"), Token));
         Assert.False(await backend.ReportProgressAsync(first.Lease, 0.1, "late", Token));
-        Assert.False(await backend.SaveCheckpointAsync(second.Lease with { Owner = owner + 1 }, Json("0"), Token));
+        Assert.False(await backend.SaveCheckpointAsync(second.Lease with { Owner = new WorkerId(owner.Value + 1) }, Json("0"), Token));
 
         Assert.Equal("2", await CheckpointAsync(backend, id));
         Assert.True(await backend.MarkSuccessAsync(second.Lease, default, Token));

@@ -2,7 +2,7 @@ namespace Errand.Contract;
 
 public abstract partial class BackendContract
 {
-    protected static ReserveRequest From(long owner, params QueueSubscription[] queues) =>
+    protected static ReserveRequest From(WorkerId owner, params QueueSubscription[] queues) =>
         new() { Owner = owner, MaxTasks = 1, Wait = TimeSpan.Zero, Queues = queues };
 
     private static async Task<List<string>> QueuesTakenAsync(IBackend backend, int times, ReserveRequest request)
@@ -92,7 +92,7 @@ public abstract partial class BackendContract
     public async Task A_paused_queue_gives_nothing_until_it_is_resumed()
     {
         var backend = Live();
-        var inspector = (IQueueInspector)backend;
+        var inspector = backend.Control<IQueueInspector>()!;
         var owner = await BeginAsync(backend);
         var before = await AddAsync(backend);
         Assert.True(await inspector.PauseAsync(Defaults.Queue, Token));
@@ -114,7 +114,7 @@ public abstract partial class BackendContract
     public async Task A_waiting_worker_is_not_handed_a_task_of_a_paused_queue_and_gets_it_when_it_is_resumed()
     {
         var backend = Live();
-        var inspector = (IQueueInspector)backend;
+        var inspector = backend.Control<IQueueInspector>()!;
         var owner = await BeginAsync(backend);
         Assert.True(await inspector.PauseAsync(Defaults.Queue, Token));
         var waiting = backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1 }, Token).AsTask();
@@ -135,7 +135,7 @@ public abstract partial class BackendContract
         var id = await AddAsync(backend);
         var task = await TakeOneAsync(backend, owner);
 
-        Assert.True(await ((IQueueInspector)backend).PauseAsync(Defaults.Queue, Token));
+        Assert.True(await backend.Control<IQueueInspector>()!.PauseAsync(Defaults.Queue, Token));
 
         Assert.True(await backend.MarkSuccessAsync(task.Lease, default, Token));
         Assert.Equal(TaskState.Succeeded, (await backend.GetResultAsync(id, TimeSpan.Zero, Token))!.State);
@@ -149,7 +149,7 @@ public abstract partial class BackendContract
     [InlineData("a\0b")]
     public async Task What_is_no_name_of_a_queue_cannot_be_paused(string queue)
     {
-        var inspector = (IQueueInspector)Live();
+        var inspector = Live().Control<IQueueInspector>()!;
 
         Assert.Contains("allowed are", (await Assert.ThrowsAsync<ArgumentException>(
             () => inspector.PauseAsync(queue, Token).AsTask())).Message, StringComparison.Ordinal);

@@ -92,7 +92,7 @@ public abstract partial class BackendContract
     {
         var backend = Live();
         var owner = await BeginAsync(backend);
-        var started = new ConcurrentBag<long>();
+        var started = new ConcurrentBag<TaskId>();
         for (var i = 0; i < 300; i++)
         {
             using var cancellation = new CancellationTokenSource();
@@ -153,8 +153,8 @@ public abstract partial class BackendContract
         const int Threads = 64;
         const int Each = 50;
         var backend = Live();
-        var added = new ConcurrentBag<long>();
-        var started = new ConcurrentBag<long>();
+        var added = new ConcurrentBag<TaskId>();
+        var started = new ConcurrentBag<TaskId>();
         var failures = new ConcurrentBag<Exception>();
         var threads = Enumerable.Range(0, Threads).Select(_ => new Thread(() =>
         {
@@ -199,7 +199,7 @@ public abstract partial class BackendContract
     public async Task Sixty_four_workers_race_for_one_task_and_one_gets_it()
     {
         var backend = Live();
-        var owners = new List<long>();
+        var owners = new List<WorkerId>();
         for (var i = 0; i < 64; i++)
         {
             owners.Add(await BeginAsync(backend));

@@ -40,9 +40,9 @@ public abstract partial class BackendContract
         var backend = Live();
 
         var missing = await Assert.ThrowsAsync<TaskNotFoundException>(
-            () => backend.GetResultAsync(4_711, Timeout.InfiniteTimeSpan, Token).AsTask());
+            () => backend.GetResultAsync(new TaskId(4_711), Timeout.InfiniteTimeSpan, Token).AsTask());
 
-        Assert.Equal(4_711, missing.Id);
+        Assert.Equal(new TaskId(4_711), missing.Id);
         Assert.Contains("There is no task 4711", missing.Message, StringComparison.Ordinal);
     }
 
@@ -54,7 +54,7 @@ public abstract partial class BackendContract
         var succeeded = await AddAsync(backend);
         await backend.MarkSuccessAsync((await TakeOneAsync(backend, owner)).Lease, default, Token);
         var failed = await AddAsync(backend);
-        await backend.MarkFailureAsync((await TakeOneAsync(backend, owner)).Lease, new TaskFailure("x", null), Token);
+        await backend.MarkFailureAsync((await TakeOneAsync(backend, owner)).Lease, "x", null, Token);
 
         await PassAsync(backend, TimeSpan.FromSeconds(59), () => backend.Heartbeat(owner));
         Assert.NotNull(await backend.GetResultAsync(succeeded, TimeSpan.Zero, Token));

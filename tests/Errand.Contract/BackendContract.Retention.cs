@@ -15,15 +15,15 @@ public abstract partial class BackendContract
         var failed = await AddAsync(backend);
         var first = await TakeOneAsync(backend, owner);
         Assert.True(await backend.SaveCheckpointAsync(first.Lease, Json("1"), Token));
-        Assert.True(await backend.MarkFailureAsync(first.Lease, new TaskFailure("again", TimeSpan.Zero), Token));
-        Assert.True(await backend.MarkFailureAsync((await TakeOneAsync(backend, owner)).Lease, new TaskFailure("no", null), Token));
+        Assert.True(await backend.MarkFailureAsync(first.Lease, "again", TimeSpan.Zero, Token));
+        Assert.True(await backend.MarkFailureAsync((await TakeOneAsync(backend, owner)).Lease, "no", null, Token));
         var cancelled = await AddAsync(backend);
         Assert.Equal(CancelOutcome.Cancelled, await backend.CancelAsync(cancelled, Token));
         var expired = await AddAsync(backend, ExpiringIn(TimeSpan.Zero));
         Assert.Equal(TaskState.Expired, (await backend.GetResultAsync(expired, Eventually.Bound, Token))!.State);
         var live = await AddAsync(backend, Task1() with { Delay = TimeSpan.FromDays(1) });
 
-        long[] byRetention = [succeeded, failed, cancelled, expired];
+        TaskId[] byRetention = [succeeded, failed, cancelled, expired];
         for (var gone = 0; gone <= byRetention.Length; gone++)
         {
             await Eventually.TrueAsync(async () => await AreThereAsync(byRetention[..gone]) == 0, $"{gone} are removed");
@@ -34,13 +34,13 @@ public abstract partial class BackendContract
         Assert.Equal("", await CheckpointAsync(backend, failed));
         Assert.Null(await StateAsync(backend, live));
 
-        async Task<int> AreThereAsync(long[] ids)
+        async Task<int> AreThereAsync(TaskId[] ids)
         {
             await PassAsync(backend, TimeSpan.FromMilliseconds(500));
             var there = 0;
             foreach (var id in ids)
             {
-                there += await ((IQueueInspector)backend).FindAsync(id, Token) is null ? 0 : 1;
+                there += await backend.Control<IQueueInspector>()!.FindAsync(id, Token) is null ? 0 : 1;
             }
 
             return there;

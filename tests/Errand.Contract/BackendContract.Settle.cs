@@ -14,7 +14,7 @@ public abstract partial class BackendContract
 
         Assert.True(await backend.MarkSuccessAsync(task.Lease, Json("{\"n\":1}"), Token));
         Assert.False(await backend.MarkSuccessAsync(task.Lease, Json("{\"n\":2}"), Token));
-        Assert.False(await backend.MarkFailureAsync(task.Lease, new TaskFailure("late", null), Token));
+        Assert.False(await backend.MarkFailureAsync(task.Lease, "late", null, Token));
         Assert.False(await backend.ReleaseAsync(task.Lease, Token));
 
         var result = (await backend.GetResultAsync(id, TimeSpan.Zero, Token))!;
@@ -31,7 +31,7 @@ public abstract partial class BackendContract
         var owner = await BeginAsync(backend);
         await AddAsync(backend);
         var first = await TakeOneAsync(backend, owner);
-        Assert.True(await backend.MarkFailureAsync(first.Lease, new TaskFailure("no", TimeSpan.FromSeconds(10)), Token));
+        Assert.True(await backend.MarkFailureAsync(first.Lease, "no", TimeSpan.FromSeconds(10), Token));
 
         Clock.Advance(TimeSpan.FromMilliseconds(9_999));
         Assert.Empty(await TakeAsync(backend, owner));
@@ -39,7 +39,7 @@ public abstract partial class BackendContract
         var second = await TakeOneAsync(backend, owner);
 
         Assert.Equal((2, 2L), (second.Attempt, second.Lease.Epoch));
-        Assert.True(await backend.MarkFailureAsync(second.Lease, new TaskFailure("no", TimeSpan.Zero), Token));
+        Assert.True(await backend.MarkFailureAsync(second.Lease, "no", TimeSpan.Zero, Token));
         Assert.Equal((3, 3L), ((await TakeOneAsync(backend, owner)) is var third ? (third.Attempt, third.Lease.Epoch) : default));
     }
 
@@ -52,7 +52,7 @@ public abstract partial class BackendContract
         var task = await TakeOneAsync(backend, owner);
         const string Error = "NUL \0, quotes '\" --, right-to-left \u202E, lone emoji 💥 and\r\nlines";
 
-        Assert.True(await backend.MarkFailureAsync(task.Lease, new TaskFailure(Error, null), Token));
+        Assert.True(await backend.MarkFailureAsync(task.Lease, Error, null, Token));
 
         var result = (await backend.GetResultAsync(id, TimeSpan.Zero, Token))!;
         Assert.Equal((TaskState.Failed, Error), (result.State, result.Error));
@@ -84,10 +84,10 @@ public abstract partial class BackendContract
         var current = (await TakeOneAsync(backend, owner)).Lease;
 
         Assert.False(await backend.MarkSuccessAsync(stale, Json("1"), Token));
-        Assert.False(await backend.MarkFailureAsync(stale, new TaskFailure("x", null), Token));
-        Assert.False(await backend.MarkFailureAsync(stale, new TaskFailure("x", TimeSpan.Zero), Token));
+        Assert.False(await backend.MarkFailureAsync(stale, "x", null, Token));
+        Assert.False(await backend.MarkFailureAsync(stale, "x", TimeSpan.Zero, Token));
         Assert.False(await backend.ReleaseAsync(stale, Token));
-        Assert.False(await backend.MarkSuccessAsync(current with { Owner = current.Owner + 1 }, Json("1"), Token));
+        Assert.False(await backend.MarkSuccessAsync(current with { Owner = new WorkerId(current.Owner.Value + 1) }, Json("1"), Token));
         Assert.Null(await backend.GetResultAsync(id, TimeSpan.Zero, Token));
         Assert.Empty(await TakeAsync(backend, owner));
 

@@ -58,7 +58,7 @@ public abstract partial class BackendContract
             var owner = await BeginAsync(backend, TimeSpan.FromDays(1));
             var id = await BringToAsync(backend, owner, state);
             Assert.Equal((state, Beginnings[state]), (state, await StandAsync(backend, id)));
-            var lease = new TaskLease(id, owner, (await FoundAsync(backend, id)).Epoch);
+            var lease = new TaskLease { Id = id, Owner = owner, Epoch = (await FoundAsync(backend, id)).Epoch };
 
             var answer = await CallAsync(backend, call, state, lease);
 
@@ -67,7 +67,7 @@ public abstract partial class BackendContract
         }
     }
 
-    private async Task<long> BringToAsync(IBackend backend, long owner, string state)
+    private async Task<TaskId> BringToAsync(IBackend backend, WorkerId owner, string state)
     {
         var task = OfState(state) with { ExpiresAt = Clock.GetUtcNow() + TimeSpan.FromHours(1) };
         var id = await AddAsync(backend, state == "Scheduled" ? task with { Delay = TimeSpan.FromSeconds(10) } : task);
@@ -104,7 +104,7 @@ public abstract partial class BackendContract
         await backend.InitializeAsync(Token);
     }
 
-    private static async Task<string> StandAsync(IBackend backend, long id) =>
+    private static async Task<string> StandAsync(IBackend backend, TaskId id) =>
         await InspectorOf(backend).FindAsync(id, Token) is { } task ? $"{task.State} {task.Attempt}/{task.Epoch}" : "gone";
 
     private async Task<string> CallAsync(IBackend backend, string call, string queue, TaskLease lease)
@@ -127,9 +127,9 @@ public abstract partial class BackendContract
             case "mark success":
                 return YesOrNo(await backend.MarkSuccessAsync(lease, Json("2"), Token));
             case "fail, try again":
-                return YesOrNo(await backend.MarkFailureAsync(lease, new TaskFailure("no", TimeSpan.FromSeconds(10)), Token));
+                return YesOrNo(await backend.MarkFailureAsync(lease, "no", TimeSpan.FromSeconds(10), Token));
             case "fail for good":
-                return YesOrNo(await backend.MarkFailureAsync(lease, new TaskFailure("no", null), Token));
+                return YesOrNo(await backend.MarkFailureAsync(lease, "no", null, Token));
             case "snooze":
                 return YesOrNo(await backend.SnoozeAsync(lease, TimeSpan.FromSeconds(10), Token));
             case "release":
@@ -143,7 +143,7 @@ public abstract partial class BackendContract
             case "hold":
                 return YesOrNo(await backend.HoldsAsync(lease, Token));
             case "reconcile":
-                return $"{await backend.ReconcileAsync(lease.Owner, new HashSet<long>(), Token)}";
+                return $"{await backend.ReconcileAsync(lease.Owner, new HashSet<TaskId>(), Token)}";
             case "end the worker":
                 await backend.EndWorkerAsync(lease.Owner, release: true, Token);
                 return "yes";

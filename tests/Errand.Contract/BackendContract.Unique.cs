@@ -18,7 +18,7 @@ public abstract partial class BackendContract
         Assert.Equal(first with { IsNew = false }, await EnqueueAsync(backend, Unique("k")));
         var task = await TakeOneAsync(backend, owner);
         Assert.Equal(first with { IsNew = false }, await EnqueueAsync(backend, Unique("k")));
-        Assert.True(await backend.MarkFailureAsync(task.Lease, new TaskFailure("no", TimeSpan.FromDays(1)), Token));
+        Assert.True(await backend.MarkFailureAsync(task.Lease, "no", TimeSpan.FromDays(1), Token));
         Assert.Equal(first with { IsNew = false }, await EnqueueAsync(backend, Unique("k")));
 
         Assert.True((await EnqueueAsync(backend, Unique("other"))).IsNew);
@@ -36,7 +36,7 @@ public abstract partial class BackendContract
         Assert.True((await add(Unique("k"))).IsNew);
         Assert.True(await backend.MarkSuccessAsync((await TakeOneAsync(backend, owner)).Lease, default, Token));
         Assert.True((await add(Unique("k"))).IsNew);
-        Assert.True(await backend.MarkFailureAsync((await TakeOneAsync(backend, owner)).Lease, new TaskFailure("no", null), Token));
+        Assert.True(await backend.MarkFailureAsync((await TakeOneAsync(backend, owner)).Lease, "no", null, Token));
         var cancelled = await add(Unique("k"));
         Assert.True(cancelled.IsNew);
         await backend.CancelAsync(cancelled.Id, Token);

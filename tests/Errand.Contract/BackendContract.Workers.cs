@@ -5,7 +5,7 @@ public abstract partial class BackendContract
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
 
     /// <summary>A worker that is gone without a word: it ended while a handler of its was still running.</summary>
-    private static ValueTask LeaveAsync(IBackend backend, long owner) =>
+    private static ValueTask LeaveAsync(IBackend backend, WorkerId owner) =>
         backend.EndWorkerAsync(owner, release: false, Token);
 
     [Fact]
@@ -41,7 +41,7 @@ public abstract partial class BackendContract
         Assert.Equal((id, 2, 2L), (second.Lease.Id, second.Attempt, second.Lease.Epoch));
         Assert.False(backend.Heartbeat(gone));
         Assert.False(await backend.MarkSuccessAsync(first.Lease, Json("\"old\""), Token));
-        Assert.False(await backend.MarkFailureAsync(first.Lease, new TaskFailure("old", null), Token));
+        Assert.False(await backend.MarkFailureAsync(first.Lease, "old", null, Token));
         Assert.True(await backend.MarkSuccessAsync(second.Lease, Json("\"new\""), Token));
         Assert.Equal("\"new\""u8.ToArray(), (await backend.GetResultAsync(id, TimeSpan.Zero, Token))!.Value.ToArray());
     }
@@ -144,8 +144,8 @@ public abstract partial class BackendContract
         var lost = await TakeOneAsync(backend, owner);
         var others = await TakeOneAsync(backend, other);
 
-        Assert.Equal(1, await backend.ReconcileAsync(owner, new HashSet<long> { known.Lease.Id }, Token));
-        Assert.Equal(0, await backend.ReconcileAsync(owner, new HashSet<long> { known.Lease.Id }, Token));
+        Assert.Equal(1, await backend.ReconcileAsync(owner, new HashSet<TaskId> { known.Lease.Id }, Token));
+        Assert.Equal(0, await backend.ReconcileAsync(owner, new HashSet<TaskId> { known.Lease.Id }, Token));
 
         Assert.False(await backend.MarkSuccessAsync(lost.Lease, default, Token));
         Assert.True(await backend.MarkSuccessAsync(known.Lease, default, Token));

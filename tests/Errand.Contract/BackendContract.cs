@@ -50,13 +50,13 @@ public abstract partial class BackendContract : IAsyncDisposable
     protected static NewTask Task1(string name = "a", string queue = Defaults.Queue) =>
         new() { Name = name, Queue = queue, Payload = "{}"u8.ToArray() };
 
-    protected static async Task<long> AddAsync(IBackend backend, NewTask? task = null) =>
+    protected static async Task<TaskId> AddAsync(IBackend backend, NewTask? task = null) =>
         (await backend.EnqueueAsync([task ?? Task1()], Token))[0].Id;
 
-    protected static async Task<long[]> AddManyAsync(IBackend backend, int count) =>
+    protected static async Task<TaskId[]> AddManyAsync(IBackend backend, int count) =>
         [.. (await backend.EnqueueAsync([.. Enumerable.Range(0, count).Select(_ => Task1())], Token)).Select(one => one.Id)];
 
-    protected static ValueTask<long> BeginAsync(IBackend backend, TimeSpan? lease = null, params string[] names) =>
+    protected static ValueTask<WorkerId> BeginAsync(IBackend backend, TimeSpan? lease = null, params string[] names) =>
         backend.BeginWorkerAsync(
             new WorkerRegistration
             {
@@ -67,7 +67,7 @@ public abstract partial class BackendContract : IAsyncDisposable
 
     /// <summary>Reserves what is there, without waiting.</summary>
     protected static ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(
-        IBackend backend, long owner, int max = 100, params string[] queues) =>
+        IBackend backend, WorkerId owner, int max = 100, params string[] queues) =>
         backend.ReserveAsync(
             new ReserveRequest
             {
@@ -80,7 +80,7 @@ public abstract partial class BackendContract : IAsyncDisposable
 
     /// <summary>Reserves what is there in several queues: one reserve may give what it finds in the first.</summary>
     protected static async Task<IReadOnlyList<ReservedTask>> TakeAllAsync(
-        IBackend backend, long owner, int max, params string[] queues)
+        IBackend backend, WorkerId owner, int max, params string[] queues)
     {
         List<ReservedTask> taken = [];
         foreach (var queue in queues)
@@ -91,7 +91,7 @@ public abstract partial class BackendContract : IAsyncDisposable
         return taken;
     }
 
-    protected static async Task<ReservedTask> TakeOneAsync(IBackend backend, long owner) =>
+    protected static async Task<ReservedTask> TakeOneAsync(IBackend backend, WorkerId owner) =>
         Assert.Single(await TakeAsync(backend, owner, max: 1));
 
     protected static ReadOnlyMemory<byte> Json(string text) => Encoding.UTF8.GetBytes(text);

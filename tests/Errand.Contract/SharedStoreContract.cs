@@ -23,15 +23,15 @@ public abstract class SharedStoreContract : BackendContract
         var waiting = backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1 }, Token).AsTask();
         await using (var other = CreateBeside(backend))
         {
-            Assert.True(await ((IQueueInspector)other).PauseAsync(Defaults.Queue, Token));
+            Assert.True(await other.Control<IQueueInspector>()!.PauseAsync(Defaults.Queue, Token));
         }
 
         var id = await AddAsync(backend);
         await backend.InitializeAsync(Token);
         Assert.False(waiting.IsCompleted);
         await using var another = CreateBeside(backend);
-        Assert.Equal([Defaults.Queue], (await ((IQueueInspector)another).GetOverviewAsync(Token)).PausedQueues);
-        Assert.True(await ((IQueueInspector)another).ResumeAsync(Defaults.Queue, Token));
+        Assert.Equal([Defaults.Queue], (await another.Control<IQueueInspector>()!.GetOverviewAsync(Token)).PausedQueues);
+        Assert.True(await another.Control<IQueueInspector>()!.ResumeAsync(Defaults.Queue, Token));
         Assert.Equal(id, Assert.Single(await waiting.WaitAsync(Eventually.Bound, Token)).Lease.Id);
     }
 
@@ -108,13 +108,13 @@ public abstract class SharedStoreContract : BackendContract
         return await command.ExecuteScalarAsync(Token);
     }
 
-    private static async Task<long> AddInAsync(IBackend backend, DbTransaction transaction, NewTask? task = null) =>
+    private static async Task<TaskId> AddInAsync(IBackend backend, DbTransaction transaction, NewTask? task = null) =>
         (await backend.EnqueueInAsync([task ?? Task1()], transaction, Token))[0].Id;
 
-    private static Task<TaskNotFoundException> IsAbsentAsync(IBackend backend, long id) =>
+    private static Task<TaskNotFoundException> IsAbsentAsync(IBackend backend, TaskId id) =>
         Assert.ThrowsAsync<TaskNotFoundException>(() => backend.GetResultAsync(id, TimeSpan.Zero, Token).AsTask());
 
-    private static async Task IsLiveAsync(IBackend backend, long id) =>
+    private static async Task IsLiveAsync(IBackend backend, TaskId id) =>
         Assert.Null(await backend.GetResultAsync(id, TimeSpan.Zero, Token));
 
     [Fact]
@@ -122,7 +122,7 @@ public abstract class SharedStoreContract : BackendContract
     {
         var backend = Live();
         await using var connection = await CallerAsync(backend);
-        long id;
+        TaskId id;
         await using (var transaction = await connection.BeginTransactionAsync(Token))
         {
             await ExecuteAsync(connection, transaction, "insert into notes values (1)");
@@ -140,7 +140,7 @@ public abstract class SharedStoreContract : BackendContract
     {
         var backend = Live();
         await using var connection = await CallerAsync(backend);
-        long id;
+        TaskId id;
         await using (var transaction = await connection.BeginTransactionAsync(Token))
         {
             id = await AddInAsync(backend, transaction, Task1("name-never-seen", "queue-never-seen"));
@@ -159,7 +159,7 @@ public abstract class SharedStoreContract : BackendContract
     {
         var backend = Live();
         await using var connection = await CallerAsync(backend);
-        long kept, dropped;
+        TaskId kept, dropped;
         await using (var transaction = await connection.BeginTransactionAsync(Token))
         {
             kept = await AddInAsync(backend, transaction);
@@ -222,7 +222,7 @@ public abstract class SharedStoreContract : BackendContract
         {
             await using var transaction = await connection.BeginTransactionAsync(Token);
             var enqueued = await backend.EnqueueInAsync([Task1() with { Id = id }], transaction, Token);
-            Assert.Equal(new EnqueuedTask(id, IsNew: i == 0), Assert.Single(enqueued));
+            Assert.Equal(new EnqueuedTask { Id = id, IsNew = i == 0 }, Assert.Single(enqueued));
             await transaction.CommitAsync(Token);
         }
     }
@@ -236,7 +236,7 @@ public abstract class SharedStoreContract : BackendContract
         {
             await ExecuteAsync(connection, transaction, "insert into notes values (1)");
             await Assert.ThrowsAsync<ArgumentException>(() => backend.EnqueueInAsync(
-                [Task1(), Task1() with { Id = 1L << 50 }], transaction, Token).AsTask());
+                [Task1(), Task1() with { Id = new TaskId(1L << 50) }], transaction, Token).AsTask());
             await transaction.CommitAsync(Token);
         }
 
@@ -294,7 +294,7 @@ public abstract class SharedStoreContract : BackendContract
         Assert.False(await backend.HoldsAsync(lease, Token));
         Assert.Equal(TaskState.Succeeded, (await waiting)!.State);
         Assert.Equal(7, (await waiting)!.GetValue<int>());
-        Assert.False(await backend.MarkFailureAsync(lease, new TaskFailure("late", null), Token));
+        Assert.False(await backend.MarkFailureAsync(lease, "late", null, Token));
     }
 
     [Fact]

@@ -8,7 +8,7 @@ namespace Errand.Contract;
 /// </summary>
 internal sealed class StoreModel(ManualTimeProvider clock)
 {
-    private readonly Dictionary<(string Name, string Key), (long Id, long Until)> _periods = [];
+    private readonly Dictionary<(string Name, string Key), (TaskId Id, long Until)> _periods = [];
 
     internal List<ModelTask> Tasks { get; } = [];
 
@@ -16,16 +16,16 @@ internal sealed class StoreModel(ManualTimeProvider clock)
 
     internal long Now => clock.GetUtcNow().ToUnixTimeMilliseconds();
 
-    internal ModelTask? Find(long id) => Tasks.Find(task => task.Id == id);
+    internal ModelTask? Find(TaskId id) => Tasks.Find(task => task.Id == id);
 
     /// <summary>The task that a new one with this key would be answered with; null when the key is free.</summary>
-    internal long? HolderOf(string name, string? key) =>
+    internal TaskId? HolderOf(string name, string? key) =>
         key is null ? null
         : Tasks.Find(task => task.IsLive && task.Name == name && task.Key == key) is { } live ? live.Id
         : _periods.TryGetValue((name, key), out var period) && period.Until > Now ? period.Id
         : null;
 
-    internal void Add(long id, NewTask task)
+    internal void Add(TaskId id, NewTask task)
     {
         Tasks.Add(new ModelTask
         {
@@ -44,7 +44,7 @@ internal sealed class StoreModel(ManualTimeProvider clock)
     }
 
     /// <summary>Starts what a worker gets that asks for so many of a queue.</summary>
-    internal List<ModelTask> Start(string queue, int max, long owner)
+    internal List<ModelTask> Start(string queue, int max, WorkerId owner)
     {
         List<ModelTask> started =
         [
@@ -98,7 +98,7 @@ internal sealed class StoreModel(ManualTimeProvider clock)
         Wait(task, delay is null ? task.Due : After(delay.Value));
     }
 
-    internal int GiveBackAllOf(long owner)
+    internal int GiveBackAllOf(WorkerId owner)
     {
         var owned = Tasks.FindAll(task => task.State == TaskState.Running && task.Owner == owner);
         owned.ForEach(task => GiveBack(task));
@@ -163,7 +163,7 @@ internal sealed class StoreModel(ManualTimeProvider clock)
 /// <summary>A task as the model has it. One that waits is pending, whenever it is due.</summary>
 internal sealed class ModelTask
 {
-    internal required long Id { get; init; }
+    internal required TaskId Id { get; init; }
 
     internal required string Name { get; init; }
 
@@ -179,7 +179,7 @@ internal sealed class ModelTask
 
     internal TaskState State { get; set; } = TaskState.Pending;
 
-    internal long Owner { get; set; }
+    internal WorkerId Owner { get; set; }
 
     internal int Attempt { get; set; }
 

@@ -12,13 +12,13 @@ internal sealed class StoreRun(
     /// <summary>Longer than any sequence: here nobody dies of silence.</summary>
     private static readonly TimeSpan Lease = TimeSpan.FromDays(1);
 
-    private readonly List<long> _ids = [];
+    private readonly List<TaskId> _ids = [];
     private readonly List<TaskLease> _leases = [];
-    private readonly long[] _workers = new long[2];
+    private readonly WorkerId[] _workers = new WorkerId[2];
 
     internal IBackend Backend => backend;
 
-    internal IQueueInspector Inspector => (IQueueInspector)backend;
+    internal IQueueInspector Inspector => backend.Control<IQueueInspector>()!;
 
     internal ManualTimeProvider Clock => clock;
 
@@ -31,20 +31,20 @@ internal sealed class StoreRun(
     internal string Name(int pick) => $"t{number}-{pick % 2}";
 
     /// <summary>One of the tasks that were enqueued, deleted ones included, the newest first; null before there is one.</summary>
-    internal long? Id(int pick) => _ids.Count == 0 ? null : _ids[^(1 + pick % _ids.Count)];
+    internal TaskId? Id(int pick) => _ids.Count == 0 ? null : _ids[^(1 + pick % _ids.Count)];
 
     /// <summary>One of the leases that were given, lost ones included, the newest first; null before there is one.</summary>
     internal TaskLease? LeaseOf(int pick) => _leases.Count == 0 ? null : _leases[^(1 + pick % _leases.Count)];
 
-    internal long Worker(int pick) => _workers[pick % 2];
+    internal WorkerId Worker(int pick) => _workers[pick % 2];
 
-    internal void NoteId(long id) => _ids.Add(id);
+    internal void NoteId(TaskId id) => _ids.Add(id);
 
     /// <summary>A worker got the tasks that the model started for it, and its leases can be used from now on.</summary>
     internal void Receive(List<ModelTask> expected, IReadOnlyList<ReservedTask> tasks)
     {
         Assert.Equal(
-            expected.Select(task => (new TaskLease(task.Id, task.Owner, task.Epoch), task.Attempt, task.Name, task.Due)),
+            expected.Select(task => (new TaskLease { Id = task.Id, Owner = task.Owner, Epoch = task.Epoch }, task.Attempt, task.Name, task.Due)),
             tasks.Select(task => (task.Lease, task.Attempt, task.Name, Milliseconds(task.DueAt))));
         _leases.AddRange(tasks.Select(task => task.Lease));
     }

@@ -101,7 +101,7 @@ internal abstract record StoreStep
             if (run.Id(Task) is { } id && run.Model.Find(id) is not null)
             {
                 var task = new NewTask { Id = id, Name = run.Name(0), Queue = run.Queue(0), Payload = "{}"u8.ToArray() };
-                Assert.Equal(new EnqueuedTask(id, IsNew: false), Assert.Single(await run.Backend.EnqueueAsync([task], run.Token)));
+                Assert.Equal(new EnqueuedTask { Id = id, IsNew = false }, Assert.Single(await run.Backend.EnqueueAsync([task], run.Token)));
             }
         }
     }
@@ -182,7 +182,7 @@ internal abstract record StoreStep
     internal sealed record Fail(int Lease, TimeSpan? RetryAfter) : Leased(Lease)
     {
         protected override ValueTask<bool> CallAsync(StoreRun run, TaskLease lease) =>
-            run.Backend.MarkFailureAsync(lease, new TaskFailure("no", RetryAfter), run.Token);
+            run.Backend.MarkFailureAsync(lease, "no", RetryAfter, run.Token);
 
         protected override void Change(StoreModel model, ModelTask task) => model.Fail(task, RetryAfter);
     }
@@ -251,7 +251,7 @@ internal abstract record StoreStep
 
         protected abstract Task CompareAsync(StoreRun run, ModelTask task);
 
-        protected abstract Task CallAsync(StoreRun run, long id);
+        protected abstract Task CallAsync(StoreRun run, TaskId id);
     }
 
     internal sealed record Cancel(int Task) : OfTask(Task)
@@ -259,7 +259,7 @@ internal abstract record StoreStep
         protected override async Task CompareAsync(StoreRun run, ModelTask task) =>
             Assert.Equal(run.Model.Cancel(task), await run.Backend.CancelAsync(task.Id, run.Token));
 
-        protected override Task CallAsync(StoreRun run, long id) => run.Backend.CancelAsync(id, run.Token).AsTask();
+        protected override Task CallAsync(StoreRun run, TaskId id) => run.Backend.CancelAsync(id, run.Token).AsTask();
     }
 
     internal sealed record Retry(int Task) : OfTask(Task)
@@ -271,7 +271,7 @@ internal abstract record StoreStep
             Assert.Equal(expected ?? answer, answer);
         }
 
-        protected override Task CallAsync(StoreRun run, long id) => run.Inspector.RetryAsync(id, run.Token).AsTask();
+        protected override Task CallAsync(StoreRun run, TaskId id) => run.Inspector.RetryAsync(id, run.Token).AsTask();
     }
 
     internal sealed record Delete(int Task) : OfTask(Task)
@@ -285,7 +285,7 @@ internal abstract record StoreStep
             }
         }
 
-        protected override Task CallAsync(StoreRun run, long id) => run.Inspector.DeleteAsync(id, run.Token).AsTask();
+        protected override Task CallAsync(StoreRun run, TaskId id) => run.Inspector.DeleteAsync(id, run.Token).AsTask();
     }
 
     /// <summary>Those that failed first go first: of two that share a key, the first gets it.</summary>
@@ -318,7 +318,7 @@ internal abstract record StoreStep
     {
         internal override async Task TakeAsync(StoreRun run) => Assert.Equal(
             run.Model.GiveBackAllOf(run.Worker(Worker)),
-            await run.Backend.ReconcileAsync(run.Worker(Worker), new HashSet<long>(), run.Token));
+            await run.Backend.ReconcileAsync(run.Worker(Worker), new HashSet<TaskId>(), run.Token));
     }
 
     /// <summary>A worker ends in order, and another takes its place.</summary>

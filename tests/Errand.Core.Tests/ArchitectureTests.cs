@@ -9,6 +9,12 @@ namespace Errand.Tests;
 /// <summary>Who may know whom.</summary>
 public sealed class ArchitectureTests
 {
+    private static readonly Assembly[] Packages =
+    [
+        typeof(TaskQueue).Assembly, typeof(ErrandBuilder).Assembly, typeof(PostgresBackend).Assembly, typeof(SqliteBackend).Assembly,
+        typeof(ErrandTest).Assembly,
+    ];
+
     private static IEnumerable<string> References(Assembly assembly) => assembly
         .GetReferencedAssemblies().Select(reference => reference.Name!)
         .Where(name => !name.StartsWith("System.", StringComparison.Ordinal));
@@ -46,9 +52,22 @@ public sealed class ArchitectureTests
                     or "Microsoft.Extensions.TimeProvider.Testing",
                 name));
 
+    /// <summary>A caller finds the words of a caller in <c>Errand</c>; those of a backend's author are in <c>Errand.Storage</c>.</summary>
     [Fact]
-    public void Public_types_of_core_live_in_the_root_namespace() =>
-        Assert.All(typeof(TaskQueue).Assembly.GetExportedTypes(), type => Assert.Equal("Errand", type.Namespace));
+    public void Public_types_of_core_live_in_the_root_namespace_or_in_that_of_storage() =>
+        Assert.All(typeof(TaskQueue).Assembly.GetExportedTypes(), type => Assert.Contains(type.Namespace, (string[])["Errand", "Errand.Storage"]));
+
+    [Fact]
+    public void Every_public_exception_is_an_errand_exception_or_tells_of_misuse() =>
+        Assert.All(
+            Packages.SelectMany(package => package.GetExportedTypes()).Where(type => type.IsAssignableTo(typeof(Exception))),
+            type => Assert.True(type.IsAssignableTo(typeof(ErrandException)) || type.IsAssignableTo(typeof(ArgumentException)), type.FullName));
+
+    [Fact]
+    public void No_public_record_is_positional() =>
+        Assert.DoesNotContain(
+            Packages.SelectMany(package => package.GetExportedTypes()),
+            type => type.GetMethod("Deconstruct") is not null);
 
     [Fact]
     public void No_public_type_hides_one_of_the_frameworks_task_types() =>

@@ -23,7 +23,7 @@ public sealed class OptionsProperties
         from retry in Gen.Frequency((1, Gen.Constant<RetryPolicy?>(null)), (1, Draw.Policy.Select(policy => (RetryPolicy?)policy)))
         select new EnqueueOptions
         {
-            Id = id, Queue = queue, Delay = delay, DueAt = due, ExpiresAt = expires, UniqueKey = key, UniqueFor = period,
+            Id = (TaskId?)id, Queue = queue, Delay = delay, DueAt = due, ExpiresAt = expires, UniqueKey = key, UniqueFor = period,
             Timeout = timeout, Retry = retry,
         };
 
@@ -45,7 +45,7 @@ public sealed class OptionsProperties
         Options,
         options =>
         {
-            var isAllowed = options.Id is null or (>= 1 and <= (1L << 53) - 1)
+            var isAllowed = options.Id?.Value is null or (>= 1 and <= (1L << 53) - 1)
                 && IsName(options.Queue)
                 && IsWithin(options.Delay, TimeSpan.Zero, Longest)
                 && (options.DueAt is null || options.DueAt.Value.UtcDateTime.Year >= 1970)

@@ -19,7 +19,7 @@ public sealed class OptionsTests
     {
         var refused = await RefusedAsync(new EnqueueOptions
         {
-            Id = 0,
+            Id = default(TaskId),
             Queue = "",
             Delay = TimeSpan.FromSeconds(-1),
             DueAt = new DateTimeOffset(1969, 12, 31, 0, 0, 0, TimeSpan.Zero),

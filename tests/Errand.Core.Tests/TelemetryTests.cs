@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using System.Globalization;
+using System.Reflection;
 using Errand.Sqlite;
 using Errand.TestKit;
 using OpenTelemetry;
@@ -75,7 +75,7 @@ public sealed class TelemetryTests : IAsyncDisposable
     public async Task A_callers_trace_is_linked_even_where_nobody_listens_to_the_enqueue()
     {
         _tracer.Dispose();
-        long id;
+        TaskId id;
         using (var request = new Activity("request").Start())
         {
             id = (await _queue.EnqueueAsync(new Measured(0), new EnqueueOptions { Queue = _name }, Token)).Id;
@@ -124,7 +124,7 @@ public sealed class TelemetryTests : IAsyncDisposable
         await using var worker = new TaskWorker(_backend, new TaskHandlers().Add<Measured, int>((_, _) => 0), options, logger);
         await worker.StartAsync(Token);
         var started = logger.Entries.Single(entry => entry.Id == 100).Text;
-        await _backend.EndWorkerAsync(long.Parse(started.Split(' ')[1], CultureInfo.InvariantCulture), release: true, Token);
+        await _backend.EndWorkerAsync(WorkerId.Parse(started.Split(' ')[1]), release: true, Token);
         await Eventually.TrueAsync(
             () =>
             {
@@ -148,6 +148,31 @@ public sealed class TelemetryTests : IAsyncDisposable
                 return Sum("errand.queue.oldest_age", anyQueue: true) > 0;
             },
             "the age was measured");
+    }
+
+    [Fact]
+    public async Task A_store_that_hangs_when_it_is_inspected_delays_no_heartbeat_and_is_asked_once_for_all_its_workers()
+    {
+        var backend = DispatchProxy.Create<IBackend, HangsWhenInspected>();
+        var hanging = (HangsWhenInspected)(object)backend;
+        hanging.Inner = _backend;
+        var handlers = new TaskHandlers().Add<Measured, int>((_, _) => 0);
+        var options = new TaskWorkerOptions
+        {
+            Queues = [_name], Heartbeat = TimeSpan.FromMilliseconds(10), Lease = TimeSpan.FromSeconds(5),
+        };
+        await using var first = new TaskWorker(backend, handlers, options);
+        await using var second = new TaskWorker(backend, handlers, options);
+        await first.StartAsync(Token);
+        await second.StartAsync(Token);
+        await Eventually.TrueAsync(() => hanging.Inspections > 0, "the store is inspected");
+
+        var before = hanging.Beats;
+        await Eventually.TrueAsync(() => hanging.Beats > before + 20, "the heartbeats go on");
+
+        Assert.Equal(1, hanging.Inspections);
+        hanging.LetGo.Set();
+        await Eventually.TrueAsync(() => hanging.Inspections > 1, "the store is inspected again");
     }
 
     private async Task RunAsync(int failures)
@@ -178,6 +203,33 @@ public sealed class TelemetryTests : IAsyncDisposable
                 .Where(point => anyQueue || _name.Equals(point.Tags.GetValueOrDefault("messaging.destination.name")))
                 .Where(point => tag is not { } wanted || wanted.Value.Equals(point.Tags.GetValueOrDefault(wanted.Key)))
                 .Sum(point => point.Value);
+        }
+    }
+
+    /// <summary>A backend whose inspection blocks its caller.</summary>
+    public class HangsWhenInspected : DispatchProxy
+    {
+        private int _beats;
+        private int _inspections;
+
+        internal IBackend Inner { get; set; } = null!;
+
+        internal ManualResetEventSlim LetGo { get; } = new();
+
+        internal int Beats => Volatile.Read(ref _beats);
+
+        internal int Inspections => Volatile.Read(ref _inspections);
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+        {
+            if (targetMethod!.Name == nameof(IBackend.Control))
+            {
+                Interlocked.Increment(ref _inspections);
+                LetGo.Wait(Eventually.Bound);
+            }
+
+            Interlocked.Add(ref _beats, targetMethod.Name == nameof(IBackend.Heartbeat) ? 1 : 0);
+            return targetMethod.Invoke(Inner, args);
         }
     }
 

@@ -45,7 +45,7 @@ public sealed partial class WorkerTests
         Assert.Equal(CancelOutcome.Cancelled, await _queue.CancelAsync(handle.Id));
 
         await Assert.ThrowsAsync<TaskFailedException>(() => handle.WaitAsync(Bound));
-        await Assert.ThrowsAsync<TaskNotFoundException>(() => _queue.CancelAsync(handle.Id + 1_000_000));
+        await Assert.ThrowsAsync<TaskNotFoundException>(() => _queue.CancelAsync(new TaskId(handle.Id.Value + 1_000_000)));
     }
 
     [Fact]

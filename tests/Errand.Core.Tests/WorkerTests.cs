@@ -197,7 +197,7 @@ public sealed partial class WorkerTests : IAsyncDisposable
 
         // What the store does when a lease has run out, done by its own means.
         var owner = _log.Entries.First(entry => entry.Id == 100).Text.Split(' ')[1];
-        await _backend.EndWorkerAsync(long.Parse(owner, System.Globalization.CultureInfo.InvariantCulture), release: true);
+        await _backend.EndWorkerAsync(WorkerId.Parse(owner), release: true);
 
         await tokenCancelled.Task.WaitAsync(Bound);
         Assert.Equal(2, await handle.WaitAsync(Bound));
@@ -215,8 +215,7 @@ public sealed partial class WorkerTests : IAsyncDisposable
         var handle = await _queue.EnqueueAsync(new Add(1, 0), new EnqueueOptions { Queue = "b" });
 
         // An answer that is lost: reserved for the worker's owner, from a queue of which the worker itself knows nothing.
-        var owner = long.Parse(
-            _log.Entries.First(entry => entry.Id == 100).Text.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+        var owner = WorkerId.Parse(_log.Entries.First(entry => entry.Id == 100).Text.Split(' ')[1]);
         Assert.Single(await _backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1, Queues = ["b"] }));
         await Eventually.TrueAsync(() => _log.Has(109), "the stray is given back");
 
@@ -282,7 +281,7 @@ public sealed partial class WorkerTests : IAsyncDisposable
         var late = await Assert.ThrowsAsync<TimeoutException>(() => handle.WaitAsync(TimeSpan.FromMilliseconds(1)));
         Assert.Equal($"Task {handle.Id} has not ended within 00:00:00.0010000. It goes on.", late.Message);
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => _queue.GetResultAsync(handle.Id, TimeSpan.FromSeconds(-3)));
-        await Assert.ThrowsAsync<TaskNotFoundException>(() => _queue.GetResultAsync(handle.Id + 1));
+        await Assert.ThrowsAsync<TaskNotFoundException>(() => _queue.GetResultAsync(new TaskId(handle.Id.Value + 1)));
         Assert.Null(await _queue.GetResultAsync(handle.Id));
     }
 
@@ -292,8 +291,8 @@ public sealed partial class WorkerTests : IAsyncDisposable
         await _queue.DisposeAsync();
         await Assert.ThrowsAsync<ObjectDisposedException>(() => _queue.EnqueueAsync(new Ping()));
         await Assert.ThrowsAsync<ObjectDisposedException>(() => _queue.EnqueueManyAsync([new Ping()]));
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => _queue.GetResultAsync(1));
-        Assert.True(await _backend.NewIdAsync() > 0);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => _queue.GetResultAsync(new TaskId(1)));
+        Assert.True(await _backend.NewIdAsync() > default(TaskId));
     }
 
     [Fact]

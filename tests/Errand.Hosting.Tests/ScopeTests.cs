@@ -64,10 +64,10 @@ public sealed class ScopeTests : HostTest
 
         var scopes = Log.Entries.Where(entry => entry.Text == "attempt here").Select(entry => entry.Scope).ToArray();
         Assert.Equal([1, 2], scopes.Select(scope => scope["Attempt"]));
-        Assert.All(scopes, scope => Assert.Equal((handle.Id, "ping", "default"), (scope["TaskId"], scope["TaskName"], scope["Queue"])));
+        Assert.All(scopes, scope => Assert.Equal((handle.Id.Value, "ping", "default"), (scope["TaskId"], scope["TaskName"], scope["Queue"])));
 
         // The worker logs the failure after it has stored it, so the second attempt may be over before.
         await Eventually.TrueAsync(() => Log.Entries.Any(entry => entry.Id == 200), "the failed attempt is logged");
-        Assert.Equal(handle.Id, Assert.Single(Log.Entries, entry => entry.Id == 200).Scope["TaskId"]);
+        Assert.Equal(handle.Id.Value, Assert.Single(Log.Entries, entry => entry.Id == 200).Scope["TaskId"]);
     }
 }

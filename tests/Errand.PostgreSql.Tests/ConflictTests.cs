@@ -27,10 +27,10 @@ public sealed class ConflictTests : IAsyncLifetime
     private Task<object?> AskAsync(string sql) =>
         PostgresServer.ExecuteAsync(_direct, sql.Replace("errand.", _backend.Schema + ".", StringComparison.Ordinal));
 
-    private ValueTask<long> BeginAsync() =>
+    private ValueTask<WorkerId> BeginAsync() =>
         _backend.BeginWorkerAsync(new WorkerRegistration { Lease = TimeSpan.FromSeconds(30), TaskNames = ["a"] });
 
-    private ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(long owner) =>
+    private ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(WorkerId owner) =>
         _backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 10, Wait = TimeSpan.Zero });
 
     /// <summary>The next statements of that kind on the live tasks meet an error, as others' statements would cause it.</summary>
@@ -98,7 +98,7 @@ public sealed class ConflictTests : IAsyncLifetime
             await WaitsForAsync("transactionid");
             await transaction.CommitAsync();
 
-            Assert.Equal(new EnqueuedTask(lease.Id, IsNew: false), Assert.Single(await again.WaitAsync(Eventually.Bound)));
+            Assert.Equal(new EnqueuedTask { Id = lease.Id, IsNew = false }, Assert.Single(await again.WaitAsync(Eventually.Bound)));
             Assert.Equal(0L, await AskAsync("select count(*) from errand.tasks"));
         }
     }
@@ -115,7 +115,7 @@ public sealed class ConflictTests : IAsyncLifetime
             "its time has passed");
 
         var again = Assert.Single(await _backend.EnqueueAsync([first with { UniqueFor = TimeSpan.FromHours(1) }]));
-        Assert.Equal(new EnqueuedTask(first.Id!.Value, IsNew: false), again);
+        Assert.Equal(new EnqueuedTask { Id = first.Id!.Value, IsNew = false }, again);
         Assert.True(Assert.Single(await _backend.EnqueueAsync([Some with { UniqueKey = "key" }])).IsNew);
     }
 

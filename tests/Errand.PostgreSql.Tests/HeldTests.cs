@@ -35,14 +35,14 @@ public sealed class HeldTests(PostgresServer server, PgBouncer bouncer) : IClass
         await _backend.DisposeAsync();
     }
 
-    private ValueTask<long> BeginAsync() =>
+    private ValueTask<WorkerId> BeginAsync() =>
         _backend.BeginWorkerAsync(new WorkerRegistration { Lease = TimeSpan.FromSeconds(30), TaskNames = ["a"] });
 
-    private async Task<TaskLease> TakeAsync(long owner) => Assert.Single(
+    private async Task<TaskLease> TakeAsync(WorkerId owner) => Assert.Single(
         await _backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1, Wait = Eventually.Bound })).Lease;
 
     /// <summary>A task that the open transaction has completed.</summary>
-    private async Task<TaskLease> CompletedAsync(long owner)
+    private async Task<TaskLease> CompletedAsync(WorkerId owner)
     {
         await _backend.EnqueueAsync([Some]);
         var lease = await TakeAsync(owner);
@@ -51,7 +51,7 @@ public sealed class HeldTests(PostgresServer server, PgBouncer bouncer) : IClass
     }
 
     /// <summary>Others go all the way of a task, many times, while one waits.</summary>
-    private Task OthersGetOnAsync(long owner) => Task.Run(async () =>
+    private Task OthersGetOnAsync(WorkerId owner) => Task.Run(async () =>
     {
         for (var i = 0; i < 20; i++)
         {
@@ -67,7 +67,7 @@ public sealed class HeldTests(PostgresServer server, PgBouncer bouncer) : IClass
     {
         var owner = await BeginAsync();
         var lease = await CompletedAsync(owner);
-        var settling = _backend.MarkFailureAsync(lease, new TaskFailure("no", null)).AsTask();
+        var settling = _backend.MarkFailureAsync(lease, "no", null).AsTask();
 
         await OthersGetOnAsync(owner);
 
@@ -127,7 +127,7 @@ public sealed class HeldTests(PostgresServer server, PgBouncer bouncer) : IClass
 
         Assert.False(enqueuing.IsCompleted);
         await (commits ? _open.CommitAsync() : _open.RollbackAsync());
-        Assert.Equal(new EnqueuedTask(id, IsNew: !commits), Assert.Single(await enqueuing.WaitAsync(Eventually.Bound)));
+        Assert.Equal(new EnqueuedTask { Id = id, IsNew = !commits }, Assert.Single(await enqueuing.WaitAsync(Eventually.Bound)));
     }
 
     [Fact]

@@ -23,10 +23,10 @@ public sealed class IsolationTests(PostgresServer server) : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _backend.DisposeAsync();
 
-    private ValueTask<long> BeginAsync() =>
+    private ValueTask<WorkerId> BeginAsync() =>
         _backend.BeginWorkerAsync(new WorkerRegistration { Lease = TimeSpan.FromSeconds(30), TaskNames = ["a"] });
 
-    private ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(long owner) =>
+    private ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(WorkerId owner) =>
         _backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 10, Wait = TimeSpan.Zero });
 
     private async Task<NpgsqlConnection> ConnectAsync()
@@ -43,7 +43,7 @@ public sealed class IsolationTests(PostgresServer server) : IAsyncLifetime
         await command.ExecuteScalarAsync();
     }
 
-    private async Task<bool> EnqueueInAsync(NpgsqlTransaction transaction, long id) =>
+    private async Task<bool> EnqueueInAsync(NpgsqlTransaction transaction, TaskId id) =>
         Assert.Single(await _backend.EnqueueInAsync([Some with { Id = id }], transaction)).IsNew;
 
     [Theory]
@@ -107,7 +107,7 @@ public sealed class IsolationTests(PostgresServer server) : IAsyncLifetime
     [MemberData(nameof(Levels))]
     public async Task Callers_who_race_with_one_id_make_one_task_also_when_it_ends_meanwhile(IsolationLevel level)
     {
-        var runs = new ConcurrentDictionary<long, int>();
+        var runs = new ConcurrentDictionary<TaskId, int>();
         await using var worker = new TaskWorker(
             _backend, new TaskHandlers().Add<Count, int>((_, context) => runs.AddOrUpdate(context.Id, 1, (_, times) => times + 1)));
         await worker.StartAsync();

@@ -10,7 +10,7 @@ internal sealed record Count(int Number) : ITask<int>;
 internal sealed class Load : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<int, int> _runs = new();
-    private readonly ConcurrentDictionary<long, int> _acknowledged = new();
+    private readonly ConcurrentDictionary<TaskId, int> _acknowledged = new();
     private readonly CancellationTokenSource _ending = new();
     private readonly TaskQueue _queue;
     private readonly TaskWorker _worker;

@@ -29,10 +29,10 @@ public sealed class LostAnswerTests : IAsyncDisposable
     private Task<object?> AskAsync(string sql) =>
         PostgresServer.ExecuteAsync(_direct, sql.Replace("errand.", _backend.Schema + ".", StringComparison.Ordinal));
 
-    private ValueTask<long> BeginAsync() =>
+    private ValueTask<WorkerId> BeginAsync() =>
         _backend.BeginWorkerAsync(new WorkerRegistration { Lease = TimeSpan.FromSeconds(30), TaskNames = ["a"] });
 
-    private ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(long owner, TimeSpan wait) =>
+    private ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(WorkerId owner, TimeSpan wait) =>
         _backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 10, Wait = wait });
 
     [Fact]
@@ -85,7 +85,7 @@ public sealed class LostAnswerTests : IAsyncDisposable
         var lease = (await TakeAsync(owner, TimeSpan.Zero))[0].Lease;
         _proxy.CutAnswerTo("now + s.delay");
 
-        Assert.True(await _backend.MarkFailureAsync(lease, new TaskFailure("no", TimeSpan.FromMinutes(5))));
+        Assert.True(await _backend.MarkFailureAsync(lease, "no", TimeSpan.FromMinutes(5)));
 
         Assert.Equal(1, _proxy.Cuts);
         Assert.Equal(1, await AskAsync("select attempt from errand.tasks where state = 11"));

@@ -81,7 +81,7 @@ public sealed class StartTests(PostgresServer server)
         var options = new PostgresBackendOptions { Schema = "Select" + _schema[..8] };
         await using var backend = new PostgresBackend(server.ConnectionString(), options);
         await backend.InitializeAsync();
-        Assert.NotEqual(0, await backend.NewIdAsync());
+        Assert.NotEqual(default, await backend.NewIdAsync());
     }
 
     [Fact]

@@ -11,10 +11,10 @@ public sealed class StrangersTests(PostgresServer server)
 
     private PostgresBackend Backend(PostgresBackendOptions options) => new(server.ConnectionString(), options);
 
-    private static ValueTask<long> BeginAsync(PostgresBackend backend, TimeSpan lease) =>
+    private static ValueTask<WorkerId> BeginAsync(PostgresBackend backend, TimeSpan lease) =>
         backend.BeginWorkerAsync(new WorkerRegistration { Lease = lease, TaskNames = ["a"] });
 
-    private static ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(PostgresBackend backend, long owner, TimeSpan wait) =>
+    private static ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(PostgresBackend backend, WorkerId owner, TimeSpan wait) =>
         backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 100, Wait = wait });
 
     [Fact]
@@ -47,8 +47,8 @@ public sealed class StrangersTests(PostgresServer server)
         await using var here = Backend(options);
         await using var there = Backend(options);
         var owner = await BeginAsync(there, TimeSpan.FromSeconds(30));
-        var taken = new HashSet<long>();
-        var enqueued = new HashSet<long>();
+        var taken = new HashSet<TaskId>();
+        var enqueued = new HashSet<TaskId>();
         for (var round = 0; round < 5; round++)
         {
             var waiting = TakeAsync(there, owner, TimeSpan.FromSeconds(10)).AsTask();

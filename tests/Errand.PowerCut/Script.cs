@@ -52,12 +52,12 @@ internal sealed class Script : IAsyncDisposable
         await EnqueueAsync(ATask(), ATask(), ATask());
         await StepAsync(async () => True(await _backend.MarkSuccessAsync(taken[0].Lease, "true"u8.ToArray())));
         await StepAsync(async () =>
-            True(await _backend.MarkFailureAsync(taken[1].Lease, new TaskFailure("no", TimeSpan.FromMinutes(1)))));
+            True(await _backend.MarkFailureAsync(taken[1].Lease, "no", TimeSpan.FromMinutes(1))));
         await PassAsync(Tick * 3);
         await EnqueueAsync(ATask() with { Delay = TimeSpan.FromMinutes(10) });
         taken = await ReserveAsync(owner, 3);
         await PassAsync(Tick * 3);
-        await StepAsync(async () => True(await _backend.MarkFailureAsync(taken[0].Lease, new TaskFailure("never", null))));
+        await StepAsync(async () => True(await _backend.MarkFailureAsync(taken[0].Lease, "never", null)));
         await StepAsync(async () => True(await _backend.ReleaseAsync(taken[1].Lease)));
         await PassAsync(Tick * 12);
         await StepAsync(() => Task.FromResult(_backend.Heartbeat(owner)));
@@ -123,9 +123,9 @@ internal sealed class Script : IAsyncDisposable
         },
     });
 
-    private async Task<long> NewIdAsync()
+    private async Task<TaskId> NewIdAsync()
     {
-        long id = 0;
+        TaskId id = default;
         await StepAsync(async () => Given(id = await _backend.NewIdAsync()));
         return id;
     }
@@ -138,15 +138,15 @@ internal sealed class Script : IAsyncDisposable
         }
     });
 
-    private async Task<long> BeginWorkerAsync()
+    private async Task<WorkerId> BeginWorkerAsync()
     {
-        long owner = 0;
+        WorkerId owner = default;
         var worker = new WorkerRegistration { Lease = TimeSpan.FromDays(1), TaskNames = [Name] };
         await StepAsync(async () => owner = await _backend.BeginWorkerAsync(worker));
         return owner;
     }
 
-    private async Task<IReadOnlyList<ReservedTask>> ReserveAsync(long owner, int tasks)
+    private async Task<IReadOnlyList<ReservedTask>> ReserveAsync(WorkerId owner, int tasks)
     {
         IReadOnlyList<ReservedTask> taken = [];
         var request = new ReserveRequest { Owner = owner, MaxTasks = tasks, Wait = TimeSpan.Zero };
@@ -155,7 +155,7 @@ internal sealed class Script : IAsyncDisposable
     }
 
     /// <summary>While nothing is ready, waits for more: what comes next is inserted already started.</summary>
-    private async Task HandOffAsync(long owner)
+    private async Task HandOffAsync(WorkerId owner)
     {
         var waiting = _backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1 }).AsTask();
         await SettleDownAsync();
@@ -201,5 +201,5 @@ internal sealed class Script : IAsyncDisposable
 
     private void MarkTime() => CutFileSystem.Mark(RecordKind.Clock, _clock.GetUtcNow().ToUnixTimeMilliseconds());
 
-    private static void Given(long id) => CutFileSystem.Mark(RecordKind.Id, id);
+    private static void Given(TaskId id) => CutFileSystem.Mark(RecordKind.Id, id.Value);
 }

@@ -19,7 +19,7 @@ public sealed class InspectTests : IAsyncLifetime
         await backend.EnqueueAsync([task, task, task with { Queue = "mail", Name = "print" }], Token);
         foreach (var taken in await backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 5 }, Token))
         {
-            await backend.MarkFailureAsync(taken.Lease, new TaskFailure("No \u001b[31mroute.\n   at X", null), Token);
+            await backend.MarkFailureAsync(taken.Lease, "No \u001b[31mroute.\n   at X", null, Token);
         }
 
         await backend.EndWorkerAsync(owner, release: true, Token);

@@ -23,10 +23,10 @@ public sealed class BackupTests : IDisposable
 
     private static NewTask Note(int bytes = 20) => new() { Name = "note", Payload = new byte[bytes] };
 
-    private static ValueTask<long> BeginAsync(SqliteBackend backend, TimeSpan? lease = null) => backend.BeginWorkerAsync(
+    private static ValueTask<WorkerId> BeginAsync(SqliteBackend backend, TimeSpan? lease = null) => backend.BeginWorkerAsync(
         new WorkerRegistration { Lease = lease ?? TimeSpan.FromMinutes(1), TaskNames = ["note"] }, Token);
 
-    private static ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(SqliteBackend backend, long owner, int max = 1_000) =>
+    private static ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(SqliteBackend backend, WorkerId owner, int max = 1_000) =>
         backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = max, Wait = TimeSpan.Zero }, Token);
 
     private static async Task AssertSoundAsync(SqliteBackend backend) => Assert.Empty((await backend.VerifyAsync(Token)).Problems);
@@ -40,7 +40,7 @@ public sealed class BackupTests : IDisposable
         var ids = (await backend.EnqueueAsync([.. Enumerable.Repeat(Note(), 20)], Token)).Select(one => one.Id).ToArray();
         var taken = await TakeAsync(backend, owner, 2);
         await backend.MarkSuccessAsync(taken[0].Lease, "1"u8.ToArray(), Token);
-        await backend.MarkFailureAsync(taken[1].Lease, new TaskFailure("no", null), Token);
+        await backend.MarkFailureAsync(taken[1].Lease, "no", null, Token);
         await backend.PauseAsync("mail", Token);
         await backend.EndWorkerAsync(owner, release: true, Token);
         var path = _folder.File("copy.db");
@@ -114,7 +114,7 @@ public sealed class BackupTests : IDisposable
         var later = (await backend.EnqueueAsync([.. Enumerable.Repeat(Note(), 40_000)], Token)).Max(one => one.Id);
 
         Assert.True(await copy.NewIdAsync(Token) > later);
-        Assert.InRange(await copy.NewIdAsync(Token), 1, (1L << 53) - 1);
+        Assert.InRange((await copy.NewIdAsync(Token)).Value, 1, (1L << 53) - 1);
     }
 
     [Fact]
@@ -146,7 +146,7 @@ public sealed class BackupTests : IDisposable
         var workers = Enumerable.Range(0, 3)
             .Select(_ => new TaskWorker(backend, handlers, new TaskWorkerOptions { Concurrency = 8 })).ToArray();
         await Task.WhenAll(workers.Select(worker => worker.StartAsync(Token)));
-        var acknowledged = new ConcurrentQueue<long>();
+        var acknowledged = new ConcurrentQueue<TaskId>();
         using var stop = new CancellationTokenSource();
         var retry = new EnqueueOptions { Retry = new RetryPolicy { Delay = TimeSpan.FromMilliseconds(1) } };
         var enqueuers = Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
@@ -194,12 +194,12 @@ public sealed class BackupTests : IDisposable
     public async Task Nobody_waits_for_a_backup_of_a_file_and_it_holds_what_was_there_when_it_began()
     {
         SqliteBackend backend = null!;
-        var during = 0L;
+        TaskId during = default;
         await using (backend = new SqliteBackend(_folder.File("tasks.db"), new SqliteBackendOptions
         {
             Reached = point =>
             {
-                if (point == EnginePoint.Backup && during == 0)
+                if (point == EnginePoint.Backup && during == default)
                 {
                     var enqueue = backend.EnqueueAsync([Note()], Token).AsTask();
                     during = enqueue.WaitAsync(Eventually.Bound).GetAwaiter().GetResult()[0].Id;
@@ -211,7 +211,7 @@ public sealed class BackupTests : IDisposable
             await backend.BackupAsync(_folder.File("copy.db"), Token);
             await using var copy = new SqliteBackend(_folder.File("copy.db"));
 
-            Assert.NotEqual(0, during);
+            Assert.NotEqual(default, during);
             Assert.NotNull(await copy.FindAsync(before, Token));
             Assert.Null(await copy.FindAsync(during, Token));
         }

@@ -72,7 +72,7 @@ public sealed class DiskFaultTests : IDisposable
     /// <summary>A little of everything, with each call made again until it is answered.</summary>
     private sealed class FaultyRun(string path, Durability durability, Type error, Action mend) : IAsyncDisposable
     {
-        private readonly Dictionary<long, (TaskState State, int Attempts)> _expected = [];
+        private readonly Dictionary<TaskId, (TaskState State, int Attempts)> _expected = [];
         private readonly SqliteBackend _backend = new(path, new SqliteBackendOptions
         {
             Durability = durability,
@@ -82,7 +82,7 @@ public sealed class DiskFaultTests : IDisposable
             CheckpointPages = 12,
         });
 
-        private long _owner;
+        private WorkerId _owner;
 
         /// <summary>Calls that ended in an error.</summary>
         internal int FailuresMade { get; private set; }
@@ -157,7 +157,7 @@ public sealed class DiskFaultTests : IDisposable
             var (integrity, dump) = Database.Examine(file);
             Assert.Equal("ok", integrity);
             Assert.Empty(Database.IdsIn(dump, "tasks"));
-            Assert.Equal(_expected.Keys.Order(), Database.IdsIn(dump, "finished"));
+            Assert.Equal(_expected.Keys.Order().Select(id => id.Value), Database.IdsIn(dump, "finished"));
         }
 
         private async Task<T> CallAsync<T>(Func<Task<T>> call)
@@ -236,7 +236,7 @@ public sealed class DiskFaultTests : IDisposable
             var settled = await CallAsync(() => state switch
             {
                 TaskState.Succeeded => _backend.MarkSuccessAsync(lease, "true"u8.ToArray(), Token).AsTask(),
-                TaskState.Failed => _backend.MarkFailureAsync(lease, new TaskFailure("no", null), Token).AsTask(),
+                TaskState.Failed => _backend.MarkFailureAsync(lease, "no", null, Token).AsTask(),
                 _ => _backend.ReleaseAsync(lease, Token).AsTask(),
             });
             Assert.True(settled || FailuresMade > before, "a lease was lost that nobody could take");
@@ -246,8 +246,7 @@ public sealed class DiskFaultTests : IDisposable
         private async Task RetryAsync(TaskLease lease)
         {
             var before = FailuresMade;
-            var failure = new TaskFailure("no", TimeSpan.Zero);
-            var settled = await CallAsync(() => _backend.MarkFailureAsync(lease, failure, Token).AsTask());
+            var settled = await CallAsync(() => _backend.MarkFailureAsync(lease, "no", TimeSpan.Zero, Token).AsTask());
             Assert.True(settled || FailuresMade > before, "a lease was lost that nobody could take");
         }
 

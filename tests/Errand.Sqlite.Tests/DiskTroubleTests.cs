@@ -59,7 +59,7 @@ public sealed class DiskTroubleTests : IAsyncLifetime
 
     private static NewTask ATask(int bytes = 10) => new() { Name = "note", Payload = new byte[bytes] };
 
-    private static ValueTask<long> BeginWorkerAsync(SqliteBackend backend, TimeSpan lease) =>
+    private static ValueTask<WorkerId> BeginWorkerAsync(SqliteBackend backend, TimeSpan lease) =>
         backend.BeginWorkerAsync(new WorkerRegistration { Lease = lease, TaskNames = ["note"] }, Token);
 
     [Fact]
@@ -137,7 +137,7 @@ public sealed class DiskTroubleTests : IAsyncLifetime
             await File.WriteAllBytesAsync(System.IO.Path.Combine(folder, name), bytes, Token);
         }
 
-        Assert.Equal([id], Database.IdsIn(Database.Dump(System.IO.Path.Combine(folder, "tasks.db")), "tasks"));
+        Assert.Equal([id.Value], Database.IdsIn(Database.Dump(System.IO.Path.Combine(folder, "tasks.db")), "tasks"));
     }
 
     [Fact]
@@ -179,7 +179,7 @@ public sealed class DiskTroubleTests : IAsyncLifetime
         await Assert.ThrowsAsync<WorkerLostException>(() => waiting);
     }
 
-    private async Task LetLeaseRunOutAsync(long owner)
+    private async Task LetLeaseRunOutAsync(WorkerId owner)
     {
         var clock = new ManualTimeProvider();
         await using var other = Open(clock: clock);
@@ -205,7 +205,7 @@ public sealed class DiskTroubleTests : IAsyncLifetime
         var handlers = new TaskHandlers().Add<Note, int>((note, _) => note.Number);
         await using var worker = new TaskWorker(backend, handlers);
         await worker.StartAsync(Token);
-        var ids = new List<long>();
+        var ids = new List<TaskId>();
         for (var i = 0; i < 40; i++)
         {
             ids.Add(await queue.NewIdAsync(Token));
@@ -224,7 +224,7 @@ public sealed class DiskTroubleTests : IAsyncLifetime
         }
     }
 
-    private static async Task EnqueueAsync(TaskQueue queue, long id)
+    private static async Task EnqueueAsync(TaskQueue queue, TaskId id)
     {
         for (var tries = 1; ; tries++)
         {

@@ -118,19 +118,19 @@ public sealed class GovernFaultTests : IDisposable
         }
     }
 
-    private static async Task<long[]> FailedAsync(SqliteBackend backend, long owner)
+    private static async Task<TaskId[]> FailedAsync(SqliteBackend backend, WorkerId owner)
     {
         var task = new NewTask { Name = "note", Payload = new byte[2_000] };
         var ids = (await backend.EnqueueAsync([task, task, task, task], Token)).Select(one => one.Id).ToArray();
         foreach (var taken in await backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 4 }, Token))
         {
-            Assert.True(await backend.MarkFailureAsync(taken.Lease, new TaskFailure("no", null), Token));
+            Assert.True(await backend.MarkFailureAsync(taken.Lease, "no", null, Token));
         }
 
         return ids;
     }
 
-    private static async Task CheckAsync(SqliteBackend backend, long owner, long[] ids)
+    private static async Task CheckAsync(SqliteBackend backend, WorkerId owner, TaskId[] ids)
     {
         Assert.Empty((await backend.VerifyAsync(Token)).Problems);
         await Assert.ThrowsAsync<TaskNotFoundException>(() => backend.DeleteAsync(ids[1], Token).AsTask());

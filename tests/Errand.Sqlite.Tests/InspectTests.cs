@@ -27,7 +27,7 @@ public sealed class InspectTests : IDisposable
 
         var dead = await backend.GetOverviewAsync(Token);
         Assert.Equal(0, dead.LiveWorkers);
-        Assert.Equal([new UnclaimedTasks("hang", 1)], dead.Unclaimed);
+        Assert.Equal([new UnclaimedTasks { Name = "hang", Tasks = 1 }], dead.Unclaimed);
     }
 
     [Theory]
@@ -63,15 +63,17 @@ public sealed class InspectTests : IDisposable
         await backend.EnqueueAsync([.. Enumerable.Repeat(task, 4_100)], Token);
         var taken = await backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 4_100 }, Token);
         await Task.WhenAll(taken.Select((one, i) =>
-            backend.MarkFailureAsync(one.Lease, new TaskFailure(i == 0 ? "rare" : "common", null), Token).AsTask()));
+            backend.MarkFailureAsync(one.Lease, i == 0 ? "rare" : "common", null, Token).AsTask()));
 
         List<int> pages = [];
-        TaskPage page = new([], long.MaxValue);
-        while (page.Next is not null)
+        TaskId? before = null;
+        do
         {
-            page = await backend.ListAsync(new TaskFilter { ErrorContains = "rare" }, before: page.Next, cancellationToken: Token);
+            var page = await backend.ListAsync(new TaskFilter { ErrorContains = "rare" }, before: before, cancellationToken: Token);
             pages.Add(page.Tasks.Count);
+            before = page.Next;
         }
+        while (before is not null);
 
         Assert.Equal([0, 0, 1], pages);
         Assert.Equal(1, await backend.RetryAsync(new TaskFilter { ErrorContains = "rare" }, Token));
@@ -110,7 +112,7 @@ public sealed class InspectTests : IDisposable
             new WorkerRegistration { Lease = TimeSpan.FromMinutes(1), TaskNames = ["hang"] }, Token);
         var id = (await queue.EnqueueAsync(new Hang(), null, Token)).Id;
         var taken = await backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1 }, Token);
-        await backend.MarkFailureAsync(taken[0].Lease, new TaskFailure("no", null), Token);
+        await backend.MarkFailureAsync(taken[0].Lease, "no", null, Token);
         await using var worker = DummyProcess.Start("work", path);
         await worker.PrintsAsync(line => line == "ready", "ready");
 

@@ -126,9 +126,9 @@ public sealed class PowerCutTests : IDisposable
             TimeProvider = clock, Durability = Durability.Relaxed,
         });
         await using var queue = new TaskQueue(backend);
-        Assert.True(await queue.NewIdAsync(Token) > lastId, "an id is given twice");
+        Assert.True(await queue.NewIdAsync(Token) > new TaskId(lastId), "an id is given twice");
 
-        var started = new ConcurrentBag<long>();
+        var started = new ConcurrentBag<TaskId>();
         var handlers = new TaskHandlers().Add<Note, int>((note, context) =>
         {
             started.Add(context.Id);
@@ -137,13 +137,14 @@ public sealed class PowerCutTests : IDisposable
         await using var worker = new TaskWorker(backend, handlers);
         await worker.StartAsync(Token);
         var added = await queue.EnqueueAsync(new Note(1), null, Token);
-        foreach (var id in live.Append(added.Id))
+        TaskId[] all = [.. live.Select(id => new TaskId(id)), added.Id];
+        foreach (var id in all)
         {
             var result = await backend.GetResultAsync(id, Timeout.InfiniteTimeSpan, Token);
             Assert.Equal(TaskState.Succeeded, result?.State);
         }
 
-        Assert.Equal(live.Append(added.Id).Order(), started.Order());
+        Assert.Equal(all.Order(), started.Order());
     }
 
     private sealed record Image(

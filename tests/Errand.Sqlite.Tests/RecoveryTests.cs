@@ -16,7 +16,7 @@ public sealed class RecoveryTests : IDisposable
     public async Task I_can_kill_a_process_and_its_task_goes_on_in_the_next_although_its_lease_is_long()
     {
         var path = _folder.File("tasks.db");
-        long id;
+        TaskId id;
         await using (var backend = new SqliteBackend(path))
         {
             await using var queue = new TaskQueue(backend);
@@ -124,7 +124,7 @@ public sealed class RecoveryTests : IDisposable
         await using var producer = DummyProcess.Start("enqueue", path, "1000000");
         await producer.PrintsAsync(_ => producer.Lines.Count > 200, "two hundred ids");
         await producer.KillAsync();
-        var acknowledged = producer.Lines.Select(line => long.Parse(line, CultureInfo.InvariantCulture)).ToArray();
+        var acknowledged = producer.Lines.Select(TaskId.Parse).ToArray();
 
         await using var backend = new SqliteBackend(path);
         var owner = await backend.BeginWorkerAsync(
@@ -143,7 +143,7 @@ public sealed class RecoveryTests : IDisposable
         await using var producer = DummyProcess.Start("enqueue", path, "20");
         await producer.ExitAsync();
         Assert.Equal(0, producer.ExitCode);
-        var ids = producer.Lines.Select(line => long.Parse(line, CultureInfo.InvariantCulture)).ToArray();
+        var ids = producer.Lines.Select(TaskId.Parse).ToArray();
         Assert.Equal(20, ids.Length);
 
         await using (var first = new SqliteBackend(path))

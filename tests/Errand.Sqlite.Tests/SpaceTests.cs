@@ -62,7 +62,7 @@ public sealed class SpaceTests : IDisposable
         Assert.True(full.UsedBytes > before.UsedBytes * 10, "the tasks took room in between");
     }
 
-    private static async Task RunAsync(SqliteBackend backend, long owner, int tasks)
+    private static async Task RunAsync(SqliteBackend backend, WorkerId owner, int tasks)
     {
         var task = new NewTask { Name = "note", Payload = new byte[100] };
         foreach (var chunk in Enumerable.Repeat(task, tasks).Chunk(2_000))
@@ -155,7 +155,7 @@ public sealed class SpaceTests : IDisposable
         var task = new NewTask { Name = "note", Payload = new byte[10_000] };
         var owner = await backend.BeginWorkerAsync(
             new WorkerRegistration { Lease = TimeSpan.FromMinutes(1), TaskNames = ["note"] }, Token);
-        var acknowledged = new List<long>();
+        var acknowledged = new List<TaskId>();
         BackendFullException? full = null;
         for (var i = 0; full is null; i++)
         {
@@ -175,7 +175,7 @@ public sealed class SpaceTests : IDisposable
         await Assert.ThrowsAsync<BackendFullException>(() => backend.EnqueueAsync([task], Token).AsTask());
 
         makeRoom();
-        var done = new List<long>();
+        var done = new List<TaskId>();
         while (done.Count < acknowledged.Count)
         {
             var taken = await RetriedAsync(() => backend.ReserveAsync(

@@ -11,7 +11,7 @@ public sealed class StrangersTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static ValueTask<long> BeginAsync(SqliteBackend backend) =>
+    private static ValueTask<WorkerId> BeginAsync(SqliteBackend backend) =>
         backend.BeginWorkerAsync(new WorkerRegistration { Lease = TimeSpan.FromHours(1), TaskNames = ["note"] }, Token);
 
     /// <summary>The worker's clock stands still, so that it never polls: only the datagram can have woken it.</summary>

@@ -31,12 +31,12 @@ public sealed class VerifyTests : IDisposable
             new WorkerRegistration { Lease = TimeSpan.FromDays(1), TaskNames = ["note"] }, Token);
         var leases = (await backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 5, Wait = TimeSpan.Zero }, Token))
             .Select(one => one.Lease).ToArray();
-        Assert.Equal([4, 5, 6, 7, 8], leases.Select(lease => lease.Id));
-        await backend.MarkFailureAsync(leases[0], new TaskFailure("no", TimeSpan.FromDays(1)), Token);
+        Assert.Equal([4, 5, 6, 7, 8], leases.Select(lease => lease.Id.Value));
+        await backend.MarkFailureAsync(leases[0], "no", TimeSpan.FromDays(1), Token);
         await backend.ReportProgressAsync(leases[1], 0.5, "half", Token);
         await backend.MarkSuccessAsync(leases[2], "1"u8.ToArray(), Token);
-        await backend.MarkFailureAsync(leases[3], new TaskFailure("no", null), Token);
-        await backend.CancelAsync(8, Token);
+        await backend.MarkFailureAsync(leases[3], "no", null, Token);
+        await backend.CancelAsync(new TaskId(8), Token);
         await backend.MarkCancelledAsync(leases[4], null, Token);
         clock.Advance(TimeSpan.FromSeconds(2));
         await backend.InitializeAsync(Token);

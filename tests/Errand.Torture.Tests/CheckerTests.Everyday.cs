@@ -9,7 +9,7 @@ public sealed partial class CheckerTests
     private const string Operator = "operator1-1";
 
     /// <summary>A task with a life of starts, each settled as said 10 ms after it began, 100 ms apart.</summary>
-    private static List<Event> Life(params Settlement[] settlements)
+    private static List<Event> Life(params Outcome[] settlements)
     {
         List<Event> history =
         [
@@ -22,7 +22,7 @@ public sealed partial class CheckerTests
             history.Add(At((100 * i) + 100, Worker, EventKind.Started, epoch: i + 1, other: attempt, queue: "default"));
             history.Add(At((100 * i) + 110, Worker, EventKind.Settle, epoch: i + 1, value: (long)settlements[i]));
             history.Add(At((100 * i) + 111, Worker, EventKind.Settled, epoch: i + 1, value: (long)settlements[i]));
-            attempt += settlements[i] == Settlement.Retry ? 1 : 0;
+            attempt += settlements[i] == Outcome.Retry ? 1 : 0;
         }
 
         return history;
@@ -43,16 +43,16 @@ public sealed partial class CheckerTests
 
     [Fact]
     public void Retries_snoozes_and_releases_that_are_counted_right_are_ok() => IsRight(Checked(
-        Life(Settlement.Retry, Settlement.Snoozed, Settlement.Released, Settlement.Retry, Settlement.Success), Ended(20, 5, 3)));
+        Life(Outcome.Retry, Outcome.Snoozed, Outcome.Released, Outcome.Retry, Outcome.Success), Ended(20, 5, 3)));
 
     [Theory]
-    [InlineData(Settlement.Snoozed, 2)]
-    [InlineData(Settlement.Released, 2)]
-    [InlineData(Settlement.Retry, 1)]
-    [InlineData(Settlement.Retry, 3)]
-    public void An_attempt_that_is_charged_for_nothing_or_not_charged_is_miscounted(Settlement settlement, long next)
+    [InlineData(Outcome.Snoozed, 2)]
+    [InlineData(Outcome.Released, 2)]
+    [InlineData(Outcome.Retry, 1)]
+    [InlineData(Outcome.Retry, 3)]
+    public void An_attempt_that_is_charged_for_nothing_or_not_charged_is_miscounted(Outcome settlement, long next)
     {
-        var history = Life(settlement, Settlement.Success);
+        var history = Life(settlement, Outcome.Success);
         var second = history.FindLastIndex(one => one.Kind == EventKind.Started);
         history[second] = history[second] with { Other = next };
         Assert.Equal(1, Checked(history, Ended(20, 2, 2)).Miscounted);
@@ -61,7 +61,7 @@ public sealed partial class CheckerTests
     [Fact]
     public void A_start_above_the_limit_is_overcharged_whatever_the_database_says_in_the_end()
     {
-        var history = Life(Settlement.Retry, Settlement.Success);
+        var history = Life(Outcome.Retry, Outcome.Success);
         history[1] = history[1] with { Value = 1 };
         Assert.Equal(1, Checked(history, Ended(20, 2, 1)).Overcharged);
     }
@@ -71,12 +71,12 @@ public sealed partial class CheckerTests
     [InlineData(22)]
     [InlineData(20)]
     public void A_final_state_without_a_cause_is_a_wrong_end(int state) =>
-        Assert.Equal(1, Checked(Life(Settlement.Retry, Settlement.Retry), Ended(state, 2, 2)).WrongEnds);
+        Assert.Equal(1, Checked(Life(Outcome.Retry, Outcome.Retry), Ended(state, 2, 2)).WrongEnds);
 
     [Fact]
     public void A_failure_for_good_that_is_followed_by_a_start_is_a_wrong_end_unless_somebody_asked_for_it()
     {
-        var history = Life(Settlement.Failure, Settlement.Success);
+        var history = Life(Outcome.Failure, Outcome.Success);
         Assert.Equal(1, Checked(history, Ended(20, 2, 1)).WrongEnds);
         history.Add(At(150, Operator, EventKind.Replay));
         IsRight(Checked(history, Ended(20, 2, 1)));
@@ -88,12 +88,12 @@ public sealed partial class CheckerTests
 
     [Fact]
     public void A_start_beyond_the_last_that_the_database_knows_is_a_wrong_end() =>
-        Assert.Equal(1, Checked(Life(Settlement.Retry, Settlement.Success), Ended(20, 1, 1) with { Epoch = 1 }).WrongEnds);
+        Assert.Equal(1, Checked(Life(Outcome.Retry, Outcome.Success), Ended(20, 1, 1) with { Epoch = 1 }).WrongEnds);
 
     [Fact]
     public void A_task_that_was_cancelled_while_it_waited_stays_so()
     {
-        List<Event> history = [.. Life(Settlement.Retry), .. CancelledAt(150, CancelOutcome.Cancelled)];
+        List<Event> history = [.. Life(Outcome.Retry), .. CancelledAt(150, CancelOutcome.Cancelled)];
         IsRight(Checked(history, Ended(22, 1, 1)));
         Assert.Equal(1, Checked(history, Ended(21, 1, 5)).Uncancelled);
         Assert.Equal(1, Checked(history).Uncancelled);
@@ -102,7 +102,7 @@ public sealed partial class CheckerTests
     [Fact]
     public void A_task_that_was_cancelled_while_it_waited_and_starts_afterwards_is_uncancelled()
     {
-        List<Event> history = [.. Life(Settlement.Retry, Settlement.Cancelled), .. CancelledAt(130, CancelOutcome.Cancelled)];
+        List<Event> history = [.. Life(Outcome.Retry, Outcome.Cancelled), .. CancelledAt(130, CancelOutcome.Cancelled)];
         Assert.Equal(1, Checked(history, Ended(22, 2, 2)).Uncancelled);
     }
 
@@ -114,25 +114,25 @@ public sealed partial class CheckerTests
     }
 
     [Theory]
-    [InlineData(Settlement.Retry, 22)]
-    [InlineData(Settlement.Snoozed, 22)]
-    [InlineData(Settlement.Released, 22)]
-    [InlineData(Settlement.Cancelled, 22)]
-    [InlineData(Settlement.Success, 20)]
-    [InlineData(Settlement.Failure, 21)]
-    public void A_task_that_was_cancelled_while_it_ran_ends_when_that_start_is_settled(Settlement settlement, int state)
+    [InlineData(Outcome.Retry, 22)]
+    [InlineData(Outcome.Snoozed, 22)]
+    [InlineData(Outcome.Released, 22)]
+    [InlineData(Outcome.Cancelled, 22)]
+    [InlineData(Outcome.Success, 20)]
+    [InlineData(Outcome.Failure, 21)]
+    public void A_task_that_was_cancelled_while_it_ran_ends_when_that_start_is_settled(Outcome settlement, int state)
     {
         List<Event> history = [.. Life(settlement), .. CancelledAt(105, CancelOutcome.Requested)];
         IsRight(Checked(history, Ended(state, 1, 1)));
     }
 
     [Theory]
-    [InlineData(Settlement.Retry)]
-    [InlineData(Settlement.Snoozed)]
-    [InlineData(Settlement.Released)]
-    public void A_task_that_was_cancelled_while_it_ran_and_starts_again_is_uncancelled(Settlement settlement)
+    [InlineData(Outcome.Retry)]
+    [InlineData(Outcome.Snoozed)]
+    [InlineData(Outcome.Released)]
+    public void A_task_that_was_cancelled_while_it_ran_and_starts_again_is_uncancelled(Outcome settlement)
     {
-        List<Event> history = [.. Life(settlement, Settlement.Success), .. CancelledAt(105, CancelOutcome.Requested)];
+        List<Event> history = [.. Life(settlement, Outcome.Success), .. CancelledAt(105, CancelOutcome.Requested)];
         Assert.Equal(1, Checked(history, Ended(20, 2, 2)).Uncancelled);
     }
 
@@ -141,7 +141,7 @@ public sealed partial class CheckerTests
     {
         List<Event> history =
         [
-            .. Life(Settlement.Retry, Settlement.Success), .. CancelledAt(105, CancelOutcome.Requested),
+            .. Life(Outcome.Retry, Outcome.Success), .. CancelledAt(105, CancelOutcome.Requested),
             At(106, Worker, EventKind.Killed, id: 0),
         ];
         history.RemoveAll(one => one.Epoch == 1 && one.Kind is EventKind.Settle or EventKind.Settled);
@@ -154,7 +154,7 @@ public sealed partial class CheckerTests
     {
         List<Event> history =
         [
-            .. Life(Settlement.Failure, Settlement.Success), .. CancelledAt(105, CancelOutcome.Requested),
+            .. Life(Outcome.Failure, Outcome.Success), .. CancelledAt(105, CancelOutcome.Requested),
             At(150, Operator, EventKind.Replay), At(151, Operator, EventKind.Replayed, value: 1),
         ];
         IsRight(Checked(history, Ended(20, 2, 1)));
@@ -165,13 +165,13 @@ public sealed partial class CheckerTests
     [InlineData(20, 1)]
     public void A_cancel_that_was_answered_too_late_came_after_the_end(int milliseconds, int uncancelled)
     {
-        List<Event> history = [.. Life(Settlement.Success), .. CancelledAt(milliseconds, CancelOutcome.AlreadyFinished)];
+        List<Event> history = [.. Life(Outcome.Success), .. CancelledAt(milliseconds, CancelOutcome.AlreadyFinished)];
         Assert.Equal(uncancelled, Checked(history, Ended(20, 1, 1)).Uncancelled);
     }
 
     [Fact]
     public void An_acknowledged_task_that_a_cancel_does_not_find_is_uncancelled() => Assert.Equal(
-        1, Checked([.. Life(Settlement.Success), .. CancelledAt(50, (CancelOutcome)(-1))], Ended(20, 1, 1)).Uncancelled);
+        1, Checked([.. Life(Outcome.Success), .. CancelledAt(50, (CancelOutcome)(-1))], Ended(20, 1, 1)).Uncancelled);
 
     /// <summary>Task 7 has the key from the first to the 1,000th millisecond; task 8 is asked for within that time.</summary>
     private static List<Event> Rivals(EventKind answer, int asked = 200, long period = 0) =>
@@ -179,13 +179,13 @@ public sealed partial class CheckerTests
         At(0, "producer1-1", EventKind.Enqueue, key: "key", other: period),
         At(1, "producer1-1", EventKind.Enqueued, value: 5),
         At(100, Worker, EventKind.Started, epoch: 1, other: 1),
-        At(998, Worker, EventKind.Settle, epoch: 1, value: (long)Settlement.Success),
-        At(1_000, Worker, EventKind.Settled, epoch: 1, value: (long)Settlement.Success),
+        At(998, Worker, EventKind.Settle, epoch: 1, value: (long)Outcome.Success),
+        At(1_000, Worker, EventKind.Settled, epoch: 1, value: (long)Outcome.Success),
         At(asked, "producer2-2", EventKind.Enqueue, id: 8, key: "key"),
         At(asked + 1, "producer2-2", answer, id: 8, value: 5, other: answer == EventKind.Refused ? 7 : 0),
         At(5_000, Worker, EventKind.Started, id: 8, epoch: 1, other: 1),
-        At(5_010, Worker, EventKind.Settle, id: 8, epoch: 1, value: (long)Settlement.Success),
-        At(5_011, Worker, EventKind.Settled, id: 8, epoch: 1, value: (long)Settlement.Success),
+        At(5_010, Worker, EventKind.Settle, id: 8, epoch: 1, value: (long)Outcome.Success),
+        At(5_011, Worker, EventKind.Settled, id: 8, epoch: 1, value: (long)Outcome.Success),
     ];
 
     private static readonly Final Holder = new(7, 20, 1, 1, 1, Finished: 999);
@@ -270,7 +270,7 @@ public sealed partial class CheckerTests
     [InlineData(-200, 1)]
     public void A_start_of_a_task_that_had_expired_by_the_stores_own_clock_is_wrong(long expires, int wrong)
     {
-        var history = Life(Settlement.Success);
+        var history = Life(Outcome.Success);
         history[0] = history[0] with { Until = expires };
         Assert.Equal(wrong, Checked(history, Ended(20, 1, 1)).Unexpired);
     }

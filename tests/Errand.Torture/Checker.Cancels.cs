@@ -49,7 +49,7 @@ internal sealed partial class Checker
     private static bool EndsWhatRan(Event answer, List<Event> events, Final final) =>
         final.State is 20 or 22 or 21
         && (final.State != 21 || events.Exists(one =>
-            one.Kind == EventKind.Settle && one.Epoch == final.Epoch && one.Value == (long)Settlement.Failure))
+            one.Kind == EventKind.Settle && one.Epoch == final.Epoch && one.Value == (long)Outcome.Failure))
         && !events.Exists(settled => settled.Kind == EventKind.Settled && settled.Epoch < final.Epoch
             && events.Find(one => one.Kind == EventKind.Settle && one.Epoch == settled.Epoch)?.Ticks > answer.Ticks);
 

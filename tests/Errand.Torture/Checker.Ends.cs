@@ -31,17 +31,17 @@ internal sealed partial class Checker
             }
 
             var settled = events.Find(one => one.Kind == EventKind.Settled && one.Epoch == last?.Epoch);
-            long? charged = (Settlement?)settled?.Value switch
+            long? charged = (Outcome?)settled?.Value switch
             {
-                Settlement.Snoozed or Settlement.Released => 0,
-                Settlement.Retry => 1,
+                Outcome.Snoozed or Outcome.Released => 0,
+                Outcome.Retry => 1,
                 _ => null,
             };
             if (charged is not null && start.Epoch == last!.Epoch + 1 && start.Other != last.Other + charged)
             {
                 Miscounted++;
                 Say($"attempts: task {id} started attempt {start.Other} in epoch {start.Epoch}, after attempt {last.Other} "
-                    + $"ended as {(Settlement)settled!.Value}");
+                    + $"ended as {(Outcome)settled!.Value}");
             }
         }
     }
@@ -69,18 +69,18 @@ internal sealed partial class Checker
     {
         var isRight = !events.Exists(one => one.Kind == EventKind.Started && one.Epoch > final.Epoch) && final.State switch
         {
-            20 => Tried(Settlement.Success),
-            21 => Tried(Settlement.Failure) || limit is null || final.Attempt >= limit,
+            20 => Tried(Outcome.Success),
+            21 => Tried(Outcome.Failure) || limit is null || final.Attempt >= limit,
             22 => events.Exists(one => one.Kind == EventKind.Cancel),
             23 => true, // See CheckExpiry.
             _ => false,
         };
         foreach (var told in events.Where(one => one.Kind == EventKind.Settled))
         {
-            isRight &= (Settlement)told.Value switch
+            isRight &= (Outcome)told.Value switch
             {
-                Settlement.Failure when replays.Count == 0 => final.State == 21 && final.Epoch == told.Epoch,
-                Settlement.Cancelled => final.State == 22 && final.Epoch == told.Epoch,
+                Outcome.Failure when replays.Count == 0 => final.State == 21 && final.Epoch == told.Epoch,
+                Outcome.Cancelled => final.State == 22 && final.Epoch == told.Epoch,
                 _ => true,
             };
         }
@@ -91,7 +91,7 @@ internal sealed partial class Checker
             Say($"wrong end: nothing in the history of task {id} leads to {final}");
         }
 
-        bool Tried(Settlement how) =>
+        bool Tried(Outcome how) =>
             events.Exists(one => one.Kind == EventKind.Settle && one.Epoch == final.Epoch && one.Value == (long)how);
     }
 }

@@ -63,7 +63,7 @@ internal sealed partial class Checker
     private static long EndOf(List<Event> events, Final? final) => events.Find(one => one.Kind switch
     {
         EventKind.Settled => one.Epoch == final?.Epoch
-            && (Settlement)one.Value is Settlement.Success or Settlement.Failure or Settlement.Cancelled,
+            && (Outcome)one.Value is Outcome.Success or Outcome.Failure or Outcome.Cancelled,
         EventKind.CancelAnswered => one.Value == (long)CancelOutcome.Cancelled,
         _ => false,
     })?.Ticks ?? long.MaxValue;

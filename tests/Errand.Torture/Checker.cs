@@ -70,8 +70,8 @@ internal sealed partial class Checker
         Tasks = byTask.Count;
         _wallAtZero = history.Where(one => one.Kind == EventKind.Clock)
             .Select(clock => clock.Value - (clock.Ticks / TicksPerMillisecond)).DefaultIfEmpty().Max(); // Read just before it was noted.
-        Retries = history.Count(one => one is { Kind: EventKind.Settled, Value: (long)Settlement.Retry });
-        Snoozes = history.Count(one => one is { Kind: EventKind.Settled, Value: (long)Settlement.Snoozed });
+        Retries = history.Count(one => one is { Kind: EventKind.Settled, Value: (long)Outcome.Retry });
+        Snoozes = history.Count(one => one is { Kind: EventKind.Settled, Value: (long)Outcome.Snoozed });
         foreach (var (id, events) in byTask)
         {
             var limit = events.FirstOrDefault(one => one.Kind == EventKind.Enqueued)?.Value;
@@ -195,7 +195,7 @@ internal sealed partial class Checker
             }
         }
 
-        var told = events.Where(one => one is { Kind: EventKind.Settled, Value: (long)Settlement.Success }).ToList();
+        var told = events.Where(one => one is { Kind: EventKind.Settled, Value: (long)Outcome.Success }).ToList();
         var effects = final is { State: 20 } && events.Any(one => one.Kind == EventKind.Enqueue && one.Value == 1) ? 1 : 0;
         if (told.Count > 1 || (final is { State: 20 } && final.Result != final.Epoch) || (final?.Effects ?? effects) != effects)
         {

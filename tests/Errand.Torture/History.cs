@@ -40,7 +40,7 @@ public enum EventKind
     /// <summary>A handler started. Value: milliseconds by which it was early; at most zero is right. Other: the attempt.</summary>
     Started,
 
-    /// <summary>A settlement is about to be tried. Value: a <see cref="Settlement"/>.</summary>
+    /// <summary>A settlement is about to be tried. Value: a <see cref="Outcome"/>.</summary>
     Settle,
 
     /// <summary>It was acknowledged. Value: as before.</summary>
@@ -84,7 +84,7 @@ public enum EventKind
 }
 
 /// <summary>How an attempt is settled.</summary>
-public enum Settlement
+public enum Outcome
 {
     /// <summary>With a failure, of which is not told what follows.</summary>
     Unknown,

@@ -107,7 +107,7 @@ internal sealed class MemoryStage : IStage
 
                 long? result = task.Result.IsEmpty ? null : JsonSerializer.Deserialize<long>(task.Result.Span);
                 finals.Add(new Final(
-                    id, (int)task.State, task.Epoch, task.Attempt, result, 0, finished.ToUnixTimeMilliseconds(), starts));
+                    id.Value, (int)task.State, task.Epoch, task.Attempt, result, 0, finished.ToUnixTimeMilliseconds(), starts));
             }
         }
 
@@ -115,10 +115,10 @@ internal sealed class MemoryStage : IStage
     }
 
     /// <summary>Every task there is, newest first; of those that were tried some were never made.</summary>
-    private async Task<List<long>> TasksAsync()
+    private async Task<List<TaskId>> TasksAsync()
     {
-        List<long> ids = [];
-        for (long? before = null; ;)
+        List<TaskId> ids = [];
+        for (TaskId? before = null; ;)
         {
             var page = await _backend.ListAsync(limit: TaskPage.MaxTasks, before: before);
             ids.AddRange(page.Tasks.Select(task => task.Id));

@@ -9,7 +9,7 @@ internal sealed class Operator(IBackend backend, History history, Random random)
     private static readonly TaskFilter Running = new() { States = [TaskState.Running] };
     private static readonly TaskFilter Failed = new() { States = [TaskState.Failed] };
 
-    private readonly IQueueInspector _inspector = (IQueueInspector)backend;
+    private readonly IQueueInspector _inspector = backend.Control<IQueueInspector>()!;
     private string? _paused; // By this one; or perhaps, when the answer was trouble.
 
     internal async Task RunAsync(CancellationToken stop)
@@ -87,9 +87,9 @@ internal sealed class Operator(IBackend backend, History history, Random random)
         var task = page.Tasks[random.Next(page.Tasks.Count)];
         if (task.State == TaskState.Failed || random.Next(8) == 0)
         {
-            history.Note(EventKind.Replay, task.Id);
+            history.Note(EventKind.Replay, task.Id.Value);
             var runsAgain = await _inspector.RetryAsync(task.Id, CancellationToken.None);
-            history.Note(EventKind.Replayed, task.Id, value: runsAgain ? 1 : 0);
+            history.Note(EventKind.Replayed, task.Id.Value, value: runsAgain ? 1 : 0);
         }
         else
         {

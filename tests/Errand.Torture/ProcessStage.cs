@@ -188,9 +188,9 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
             await using var backend = store.Open(isSilent: true);
             await using var queue = new TaskQueue(backend);
             var id = await queue.NewIdAsync();
-            _history.Note(EventKind.Enqueue, id);
+            _history.Note(EventKind.Enqueue, id.Value);
             await queue.EnqueueAsync(new Work(0, 0, HeedsToken: false), new EnqueueOptions { Id = id });
-            _history.Note(EventKind.Enqueued, id, value: Defaults.MaxAttempts);
+            _history.Note(EventKind.Enqueued, id.Value, value: Defaults.MaxAttempts);
             await AreDoneAsync($"starved: task {id} was not noticed without a word");
         }
 

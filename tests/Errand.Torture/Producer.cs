@@ -12,7 +12,7 @@ internal sealed class Producer(IBackend backend, History history, Random random,
     /// <summary>How often an enqueue of unknown outcome is asked again.</summary>
     private const int Repeats = 20;
 
-    private readonly Queue<long> _recent = [];
+    private readonly Queue<TaskId> _recent = [];
 
     internal async Task RunAsync(CancellationToken stop)
     {
@@ -68,7 +68,7 @@ internal sealed class Producer(IBackend backend, History history, Random random,
         foreach (var (id, work, options) in orders)
         {
             history.Note(
-                EventKind.Enqueue, id, value: work.Effect == Effect.None ? 0 : 1,
+                EventKind.Enqueue, id.Value, value: work.Effect == Effect.None ? 0 : 1,
                 other: (long)(options.UniqueFor?.TotalMilliseconds ?? 0), until: options.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0,
                 queue: options.Queue, key: options.UniqueKey);
         }
@@ -92,11 +92,11 @@ internal sealed class Producer(IBackend backend, History history, Random random,
     {
         if (answer.Id != order.Id)
         {
-            history.Note(EventKind.Refused, order.Id, other: answer.Id);
+            history.Note(EventKind.Refused, order.Id.Value, other: answer.Id.Value);
             return;
         }
 
-        history.Note(EventKind.Enqueued, order.Id, value: order.Options.Retry!.MaxAttempts);
+        history.Note(EventKind.Enqueued, order.Id.Value, value: order.Options.Retry!.MaxAttempts);
         _recent.Enqueue(order.Id);
         if (_recent.Count > 20)
         {
@@ -104,7 +104,7 @@ internal sealed class Producer(IBackend backend, History history, Random random,
         }
     }
 
-    private Order NewOrder(long id)
+    private Order NewOrder(TaskId id)
     {
         var isUnique = random.Next(4) == 0;
         var options = new EnqueueOptions
@@ -136,5 +136,5 @@ internal sealed class Producer(IBackend backend, History history, Random random,
         return new Work(milliseconds, failures, random.Next(2) == 0, effect, snoozes, (Failing)random.Next(3));
     }
 
-    private sealed record Order(long Id, Work Work, EnqueueOptions Options);
+    private sealed record Order(TaskId Id, Work Work, EnqueueOptions Options);
 }

@@ -79,7 +79,7 @@ internal static class Roles
         new TaskHandlers().Add<Work, long>(async (work, context) =>
         {
             var early = (long)(context.DueAt - TimeProvider.System.GetUtcNow()).TotalMilliseconds;
-            history.Note(EventKind.Started, context.Id, context.Epoch, early, context.Attempt, queue: context.Queue);
+            history.Note(EventKind.Started, context.Id.Value, context.Epoch, early, context.Attempt, queue: context.Queue);
             await Task.Delay(work.Milliseconds, work.HeedsToken ? context.CancellationToken : CancellationToken.None);
             if (context.Epoch <= work.Snoozes)
             {
@@ -112,14 +112,14 @@ internal static class Roles
         command.Transaction = transaction;
         command.CommandText = string.Create(CultureInfo.InvariantCulture, $"insert into effects values ({context.Id}, {context.Epoch})");
         await command.ExecuteNonQueryAsync();
-        history.Note(EventKind.Settle, context.Id, context.Epoch, (long)Settlement.Success);
+        history.Note(EventKind.Settle, context.Id.Value, context.Epoch, (long)Outcome.Success);
         try
         {
             await context.CompleteInAsync(transaction, context.Epoch);
         }
         catch (LeaseLostException)
         {
-            history.Note(EventKind.Fenced, context.Id, context.Epoch, (long)Settlement.Success);
+            history.Note(EventKind.Fenced, context.Id.Value, context.Epoch, (long)Outcome.Success);
             throw;
         }
 
@@ -132,13 +132,13 @@ internal static class Roles
 
         await transaction.CommitAsync();
         crash?.At(CrashPoint.AfterSettle);
-        history.Note(EventKind.Settled, context.Id, context.Epoch, (long)Settlement.Success);
+        history.Note(EventKind.Settled, context.Id.Value, context.Epoch, (long)Outcome.Success);
     }
 
     /// <summary>Asks for a task to be cancelled.</summary>
-    internal static async Task CancelAsync(IBackend backend, History history, long id)
+    internal static async Task CancelAsync(IBackend backend, History history, TaskId id)
     {
-        history.Note(EventKind.Cancel, id);
+        history.Note(EventKind.Cancel, id.Value);
         var outcome = -1L;
         try
         {
@@ -149,7 +149,7 @@ internal static class Roles
             // The checker knows whether there was one.
         }
 
-        history.Note(EventKind.CancelAnswered, id, value: outcome);
+        history.Note(EventKind.CancelAnswered, id.Value, value: outcome);
     }
 
     /// <summary>Does to the store what programs of other people do.</summary>

@@ -4,21 +4,28 @@ using System.Runtime.CompilerServices;
 
 namespace Errand.Diagnostics;
 
-/// <summary>A backend whose calls are counted and timed. Where nobody listens, each is handed on as it is.</summary>
+/// <summary>Counts and times the calls to a backend. While nobody listens, each call is passed on as it is.</summary>
 internal sealed class MeasuredBackend : IBackend
 {
+    /// <summary>One for each backend, so that its queues and workers measure the age of its oldest task once.</summary>
+    private static readonly ConditionalWeakTable<IBackend, MeasuredBackend> Known = [];
+
     private readonly IBackend _backend;
 
-    private MeasuredBackend(IBackend backend) => _backend = backend;
+    private MeasuredBackend(IBackend backend)
+    {
+        _backend = backend;
+        OldestAge = new OldestAgeProbe(backend);
+    }
 
-    internal static IBackend Over(IBackend backend) => backend as MeasuredBackend ?? new MeasuredBackend(backend);
+    internal static MeasuredBackend Over(IBackend backend) =>
+        backend as MeasuredBackend ?? Known.GetValue(backend, inner => new MeasuredBackend(inner));
 
-    /// <summary>How the store is looked at from outside; null where it cannot be.</summary>
-    internal IQueueInspector? Inspector => _backend as IQueueInspector;
+    internal OldestAgeProbe OldestAge { get; }
 
     public ValueTask InitializeAsync(CancellationToken cancellationToken = default) => _backend.InitializeAsync(cancellationToken);
 
-    public ValueTask<long> NewIdAsync(CancellationToken cancellationToken = default) => _backend.NewIdAsync(cancellationToken);
+    public ValueTask<TaskId> NewIdAsync(CancellationToken cancellationToken = default) => _backend.NewIdAsync(cancellationToken);
 
     public ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
         IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default) =>
@@ -32,19 +39,20 @@ internal sealed class MeasuredBackend : IBackend
             ? CountAsync(tasks, TimeAsync("enqueue_in", _backend.EnqueueInAsync(tasks, transaction, cancellationToken)))
             : _backend.EnqueueInAsync(tasks, transaction, cancellationToken);
 
-    public ValueTask<long> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default) =>
+    public ValueTask<WorkerId> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default) =>
         _backend.BeginWorkerAsync(worker, cancellationToken);
 
     /// <summary>Not timed: it waits for work.</summary>
     public ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
         ReserveRequest request, CancellationToken cancellationToken = default) => _backend.ReserveAsync(request, cancellationToken);
 
-    public ValueTask<CancelOutcome> CancelAsync(long id, CancellationToken cancellationToken = default) =>
+    public ValueTask<CancelOutcome> CancelAsync(TaskId id, CancellationToken cancellationToken = default) =>
         IsMeasured ? TimeAsync("cancel", _backend.CancelAsync(id, cancellationToken)) : _backend.CancelAsync(id, cancellationToken);
 
-    public bool Heartbeat(long owner) => _backend.Heartbeat(owner);
+    public bool Heartbeat(WorkerId owner) => _backend.Heartbeat(owner);
 
-    public ValueTask<int> ReconcileAsync(long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default) =>
+    public ValueTask<int> ReconcileAsync(
+        WorkerId owner, IReadOnlySet<TaskId> known, CancellationToken cancellationToken = default) =>
         _backend.ReconcileAsync(owner, known, cancellationToken);
 
     public ValueTask<bool> ReportProgressAsync(
@@ -57,14 +65,13 @@ internal sealed class MeasuredBackend : IBackend
             ? TimeAsync("save_checkpoint", _backend.SaveCheckpointAsync(lease, checkpoint, cancellationToken))
             : _backend.SaveCheckpointAsync(lease, checkpoint, cancellationToken);
 
-    public ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(long id, CancellationToken cancellationToken = default) =>
+    public ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(TaskId id, CancellationToken cancellationToken = default) =>
         _backend.ReadCheckpointAsync(id, cancellationToken);
 
-    public ValueTask<bool> MarkSuccessAsync(
-        TaskLease lease, ReadOnlyMemory<byte> result, CancellationToken cancellationToken = default) =>
+    public ValueTask<bool> SettleAsync(TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default) =>
         IsMeasured
-            ? TimeAsync("mark_success", _backend.MarkSuccessAsync(lease, result, cancellationToken))
-            : _backend.MarkSuccessAsync(lease, result, cancellationToken);
+            ? TimeAsync(OperationOf(settlement), _backend.SettleAsync(lease, settlement, cancellationToken))
+            : _backend.SettleAsync(lease, settlement, cancellationToken);
 
     public ValueTask<bool> CompleteInAsync(
         TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction, CancellationToken cancellationToken = default) =>
@@ -75,36 +82,28 @@ internal sealed class MeasuredBackend : IBackend
     public ValueTask<bool> HoldsAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
         _backend.HoldsAsync(lease, cancellationToken);
 
-    public ValueTask<bool> MarkFailureAsync(TaskLease lease, TaskFailure failure, CancellationToken cancellationToken = default) =>
-        IsMeasured
-            ? TimeAsync("mark_failure", _backend.MarkFailureAsync(lease, failure, cancellationToken))
-            : _backend.MarkFailureAsync(lease, failure, cancellationToken);
-
-    public ValueTask<bool> MarkCancelledAsync(TaskLease lease, string? reason, CancellationToken cancellationToken = default) =>
-        IsMeasured
-            ? TimeAsync("mark_cancelled", _backend.MarkCancelledAsync(lease, reason, cancellationToken))
-            : _backend.MarkCancelledAsync(lease, reason, cancellationToken);
-
-    public ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
-        IsMeasured
-            ? TimeAsync("snooze", _backend.SnoozeAsync(lease, delay, cancellationToken))
-            : _backend.SnoozeAsync(lease, delay, cancellationToken);
-
-    public ValueTask<bool> ReleaseAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
-        IsMeasured
-            ? TimeAsync("release", _backend.ReleaseAsync(lease, cancellationToken))
-            : _backend.ReleaseAsync(lease, cancellationToken);
-
-    public ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
+    public ValueTask EndWorkerAsync(WorkerId owner, bool release, CancellationToken cancellationToken = default) =>
         _backend.EndWorkerAsync(owner, release, cancellationToken);
 
     /// <summary>Not timed: it waits for a task's end.</summary>
-    public ValueTask<TaskResult?> GetResultAsync(long id, TimeSpan timeout, CancellationToken cancellationToken = default) =>
+    public ValueTask<TaskResult?> GetResultAsync(TaskId id, TimeSpan timeout, CancellationToken cancellationToken = default) =>
         _backend.GetResultAsync(id, timeout, cancellationToken);
+
+    public T? Control<T>()
+        where T : class => _backend.Control<T>();
 
     public ValueTask DisposeAsync() => _backend.DisposeAsync();
 
     private static bool IsMeasured => Telemetry.OperationDuration.Enabled || Telemetry.Enqueued.Enabled;
+
+    private static string OperationOf(Settlement settlement) => settlement switch
+    {
+        Settlement.Succeeded => "mark_success",
+        Settlement.Failed or Settlement.Retried => "mark_failure",
+        Settlement.Cancelled => "mark_cancelled",
+        Settlement.Snoozed => "snooze",
+        _ => "release",
+    };
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private static async ValueTask<T> TimeAsync<T>(string operation, ValueTask<T> call)

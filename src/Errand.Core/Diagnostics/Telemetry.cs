@@ -115,7 +115,7 @@ internal static class Telemetry
         if (activity is { IsAllDataRequested: true })
         {
             Describe(activity, "process", "process", task.Queue);
-            activity.SetTag(IdTag, task.Lease.Id).SetTag(TaskNameTag, task.Name)
+            activity.SetTag(IdTag, task.Lease.Id.Value).SetTag(TaskNameTag, task.Name)
                 .SetTag(AttemptTag, task.Attempt).SetTag(EpochTag, task.Lease.Epoch);
         }
 

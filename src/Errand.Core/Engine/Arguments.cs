@@ -1,3 +1,5 @@
+using Errand.Storage;
+
 namespace Errand.Engine;
 
 /// <summary>Checks of arguments that both stores make before a caller's request enters their inbox.</summary>

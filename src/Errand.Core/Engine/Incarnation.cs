@@ -1,3 +1,4 @@
+using Errand.Storage;
 using Errand.Running;
 
 namespace Errand.Engine;

@@ -1,3 +1,5 @@
+using Errand.Storage;
+
 namespace Errand.Engine;
 
 /// <summary>What both stores make of a new task.</summary>
@@ -17,7 +19,7 @@ internal static class NewTasks
     /// <summary>The first start of a task that is handed to a worker as it is inserted.</summary>
     internal static ReservedTask HandOff(this NewTask task, long id, long owner, long now, long due) => new()
     {
-        Lease = new TaskLease(id, owner, 1),
+        Lease = Leases.Of(id, owner, 1),
         Name = task.Name,
         Queue = task.Queue,
         Attempt = 1,

@@ -42,14 +42,14 @@ internal sealed record PageQuery(TaskFilter Filter, long? Queue, long? Name, int
     /// </summary>
     internal TaskPage ToPage(List<TaskSummary> found, long lookedDownTo)
     {
-        var tasks = found.Where(task => task.Id >= lookedDownTo).OrderByDescending(task => task.Id).Take(Limit).ToList();
+        var tasks = found.Where(task => task.Id.Value >= lookedDownTo).OrderByDescending(task => task.Id).Take(Limit).ToList();
         if (tasks.Count == Limit)
         {
             tasks.RemoveAt(Limit - 1);
-            lookedDownTo = tasks[^1].Id;
+            lookedDownTo = tasks[^1].Id.Value;
         }
 
-        return new TaskPage(tasks, lookedDownTo > 0 ? lookedDownTo : null);
+        return new TaskPage { Tasks = tasks, Next = lookedDownTo > 0 ? new TaskId(lookedDownTo) : null };
     }
 
     private bool AsksAny(params ReadOnlySpan<TaskState> states)

@@ -1,3 +1,5 @@
+using Errand.Storage;
+
 namespace Errand.Engine;
 
 /// <summary>

@@ -1,3 +1,5 @@
+using Errand.Storage;
+
 namespace Errand.Engine;
 
 /// <summary>Callers that wait for the end of a task: each is told after the turn that ends it.</summary>
@@ -182,7 +184,7 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
         /// <summary>The task has ended, or is missing: it never was, or was removed while it was waited for.</summary>
         internal void End(TaskResult? result)
         {
-            Refusal = result is null && !(_isThere && !keepsWaiting) ? new TaskNotFoundException(id) : null;
+            Refusal = result is null && !(_isThere && !keepsWaiting) ? new TaskNotFoundException(new TaskId(id)) : null;
             Result = result;
             base.Complete();
         }

@@ -1,3 +1,5 @@
+using Errand.Storage;
+
 namespace Errand.Engine;
 
 /// <summary>How long finished tasks are kept, by how they ended: the four options that both stores have.</summary>

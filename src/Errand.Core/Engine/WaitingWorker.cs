@@ -1,3 +1,5 @@
+using Errand.Storage;
+
 namespace Errand.Engine;
 
 /// <summary>A worker that waits for tasks. It stays in the writer's list until it has some, or its wait ends.</summary>
@@ -9,7 +11,7 @@ internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvide
 
     internal ReserveRequest Request => request;
 
-    internal long Owner => request.Owner;
+    internal long Owner => request.Owner.Value;
 
     /// <summary>When its wait ends, on the monotonic clock: counted from the call, not from when the writer saw it.</summary>
     internal long Deadline { get; } = request.Wait == Timeout.InfiniteTimeSpan

@@ -1,3 +1,4 @@
+using Errand.Storage;
 using System.Collections;
 
 namespace Errand.Engine;

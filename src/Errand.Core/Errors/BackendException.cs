@@ -1,7 +1,7 @@
 namespace Errand;
 
-/// <summary>The store could not do what was asked. The provider's own exception, if any, is inside.</summary>
-public class BackendException : Exception
+/// <summary>The store could not complete the call. The provider's own exception, if there is one, is the inner exception.</summary>
+public class BackendException : ErrandException
 {
     /// <summary>Creates the exception.</summary>
     /// <param name="message">What happened, to which store, and the remedy.</param>
@@ -13,6 +13,6 @@ public class BackendException : Exception
         IsTransient = isTransient;
     }
 
-    /// <summary>Whether the same call may succeed later without anybody mending anything by hand.</summary>
+    /// <summary>Whether the same call may succeed later without anybody fixing the store.</summary>
     public bool IsTransient { get; }
 }

@@ -1,6 +1,6 @@
 namespace Errand;
 
-/// <summary>The store, or the disk under it, has no room. Nothing was changed; work resumes when there is room.</summary>
+/// <summary>The store or its disk is full. Nothing was changed; the same call succeeds once there is room.</summary>
 /// <param name="message">What happened, to which store, and the remedy.</param>
 /// <param name="innerException">The provider's exception.</param>
 public sealed class BackendFullException(string message, Exception? innerException = null)

@@ -1,6 +1,6 @@
 namespace Errand;
 
-/// <summary>Thrown by a handler to fail its task at once and for good, whatever attempts are left.</summary>
-/// <param name="message">What is kept as the error.</param>
+/// <summary>Throw this from a handler to fail its task permanently, whatever attempts are left.</summary>
+/// <param name="message">The error to keep.</param>
 /// <param name="innerException">The cause, kept with its stack. Default is null: none.</param>
-public sealed class FailTaskException(string message, Exception? innerException = null) : Exception(message, innerException);
+public sealed class FailTaskException(string message, Exception? innerException = null) : ErrandException(message, innerException);

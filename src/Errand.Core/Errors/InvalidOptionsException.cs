@@ -1,6 +1,6 @@
 namespace Errand;
 
-/// <summary>Options that cannot work, with every problem that they have.</summary>
+/// <summary>The options cannot work. The exception lists every problem that they have.</summary>
 public sealed class InvalidOptionsException : ArgumentException
 {
     /// <summary>Creates the exception.</summary>
@@ -12,6 +12,6 @@ public sealed class InvalidOptionsException : ArgumentException
         Problems = problems;
     }
 
-    /// <summary>Each problem as a sentence: what, its value, and what is allowed.</summary>
+    /// <summary>Each problem as a sentence: the option, its value, and what is allowed.</summary>
     public IReadOnlyList<string> Problems { get; }
 }

@@ -1,7 +1,7 @@
 namespace Errand;
 
-/// <summary>A task that was waited for ended otherwise than by success.</summary>
-public sealed class TaskFailedException : Exception
+/// <summary>A task that the caller waited for did not succeed.</summary>
+public sealed class TaskFailedException : ErrandException
 {
     /// <summary>Creates the exception for a result whose state is not <see cref="TaskState.Succeeded"/>.</summary>
     /// <param name="result">How the task ended.</param>
@@ -11,7 +11,7 @@ public sealed class TaskFailedException : Exception
         Result = result;
     }
 
-    /// <summary>How the task ended: its state tells failed, cancelled and expired apart; its error says why.</summary>
+    /// <summary>How the task ended. The state tells failed, cancelled and expired apart; the error says why.</summary>
     public TaskResult Result { get; }
 
     private static string Describe(TaskResult result)

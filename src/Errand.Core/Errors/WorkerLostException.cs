@@ -1,13 +1,13 @@
 namespace Errand;
 
 /// <summary>
-/// A worker's incarnation has ended in the store: its lease ran out, and its tasks were given back. A <see cref="TaskWorker"/>
-/// handles this by cancelling what it runs and beginning anew.
+/// The store has ended an incarnation of a worker: its lease ran out, and its tasks were released. <see cref="TaskWorker"/> handles
+/// this itself: it cancels its handlers and begins a new incarnation.
 /// </summary>
 /// <param name="owner">The incarnation.</param>
-public sealed class WorkerLostException(long owner)
-    : Exception($"Worker incarnation {owner} has ended: its lease ran out and its tasks were given back.")
+public sealed class WorkerLostException(WorkerId owner)
+    : ErrandException($"Worker incarnation {owner} has ended: its lease ran out and its tasks were given back.")
 {
     /// <summary>The incarnation.</summary>
-    public long Owner { get; } = owner;
+    public WorkerId Owner { get; } = owner;
 }

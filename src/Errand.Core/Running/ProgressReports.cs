@@ -58,7 +58,7 @@ internal sealed class ProgressReports(IBackend backend, ReservedTask task, TimeP
             }
             catch (Exception e) when (e is BackendException or ObjectDisposedException)
             {
-                Log.ProgressFailed(logger, task.Lease.Id, task.Name, e);
+                Log.ProgressFailed(logger, task.Lease.Id.Value, task.Name, e);
             }
 
             await Task.Delay(Defaults.ProgressInterval, time, _ended.Token)

@@ -4,14 +4,14 @@ using Microsoft.Extensions.Logging;
 namespace Errand.Running;
 
 /// <summary>
-/// One life of a worker in the store: its owner id, the attempts that run under it, and the thread that says that it lives.
+/// One life of a worker in the store: its id, the attempts that run under it, and the thread that reports it as alive.
 /// </summary>
 internal sealed class WorkerIncarnation : IDisposable
 {
     /// <summary>How long a stop waits for a heartbeat that is under way: in a network that swallows all, one ends much later.</summary>
     private static readonly TimeSpan LongestBeat = TimeSpan.FromSeconds(5);
 
-    private readonly IBackend _backend;
+    private readonly MeasuredBackend _backend;
     private readonly TaskWorkerOptions _options;
     private readonly ILogger _logger;
     private readonly Lock _lock = new();
@@ -20,7 +20,7 @@ internal sealed class WorkerIncarnation : IDisposable
     private readonly ManualResetEventSlim _ended = new();
     private readonly Thread _heartbeat;
 
-    internal WorkerIncarnation(IBackend backend, long owner, TaskWorkerOptions options, ILogger logger)
+    internal WorkerIncarnation(MeasuredBackend backend, WorkerId owner, TaskWorkerOptions options, ILogger logger)
     {
         _backend = backend;
         _options = options;
@@ -32,7 +32,7 @@ internal sealed class WorkerIncarnation : IDisposable
         _heartbeat.Start();
     }
 
-    internal long Owner { get; }
+    internal WorkerId Owner { get; }
 
     /// <summary>Cancelled when the store no longer counts this incarnation among the living.</summary>
     internal CancellationToken Lost => _lost.Token;
@@ -97,7 +97,7 @@ internal sealed class WorkerIncarnation : IDisposable
             IsOver = true;
         }
 
-        Log.WorkerLost(_logger, Owner);
+        Log.WorkerLost(_logger, Owner.Value);
         Telemetry.LeasesLost.Add(1);
         _ended.Set();
         CancelRunning(CancelReason.LeaseLost);
@@ -129,7 +129,7 @@ internal sealed class WorkerIncarnation : IDisposable
             }
             catch (BackendException e)
             {
-                Log.HeartbeatFailed(_logger, Owner, e);
+                Log.HeartbeatFailed(_logger, Owner.Value, e);
             }
             catch (ObjectDisposedException)
             {
@@ -141,26 +141,7 @@ internal sealed class WorkerIncarnation : IDisposable
                 execution.WarnIfStuck();
             }
 
-            MeasureAge();
-        }
-    }
-
-    /// <summary>On the heartbeat's own thread, which may wait.</summary>
-    private void MeasureAge()
-    {
-        if (!Telemetry.OldestAge.Enabled || _backend is not MeasuredBackend { Inspector: { } inspector })
-        {
-            return;
-        }
-
-        try
-        {
-            var overview = inspector.GetOverviewAsync().AsTask().GetAwaiter().GetResult();
-            Telemetry.OldestAge.Record(overview.OldestWaiting?.TotalSeconds ?? 0);
-        }
-        catch (Exception e) when (e is BackendException or ObjectDisposedException)
-        {
-            // The heartbeat meets the same, and reports it.
+            _backend.OldestAge.Measure(_options.Heartbeat);
         }
     }
 }

@@ -39,7 +39,7 @@ internal sealed class Turn(
 
     /// <summary>A statement that is fenced, with the lease as its next parameters.</summary>
     internal static SqliteStatement Fenced(SqliteStatement statement, TaskLease lease) =>
-        statement.With(lease.Id).With(lease.Owner).With(lease.Epoch);
+        statement.With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch);
 
     internal long NewId() => ids.Take();
 

@@ -22,7 +22,7 @@ internal sealed class Enqueuing(Reserving reserving, SqliteStore store, SpareIds
             throw misuse;
         }
 
-        return [.. tasks.Select(task => Enqueue(turn, task, task.Id, reserving: null))];
+        return [.. tasks.Select(task => Enqueue(turn, task, task.Id?.Value, reserving: null))];
     }
 
     /// <summary>All of the tasks or none: what cannot be enqueued is found before anything is written.</summary>
@@ -30,9 +30,9 @@ internal sealed class Enqueuing(Reserving reserving, SqliteStore store, SpareIds
     {
         foreach (var task in tasks)
         {
-            if (task.Id is { } given && !TaskIds.WasGiven(turn.Database, given))
+            if (task.Id is { } given && !TaskIds.WasGiven(turn.Database, given.Value))
             {
-                return Arguments.NeverGiven(given);
+                return Arguments.NeverGiven(given.Value);
             }
         }
 
@@ -47,13 +47,13 @@ internal sealed class Enqueuing(Reserving reserving, SqliteStore store, SpareIds
     {
         if (known is { } id && turn.Exists(id))
         {
-            return new EnqueuedTask(id, IsNew: false);
+            return Found(id);
         }
 
         var name = turn.IdOf(task.Name);
         if (task.UniqueKey is { } key && UniqueKeys.HolderOf(turn, name, key) is { } holder)
         {
-            return new EnqueuedTask(holder, IsNew: false);
+            return Found(holder);
         }
 
         var newId = known ?? turn.NewId();
@@ -68,8 +68,10 @@ internal sealed class Enqueuing(Reserving reserving, SqliteStore store, SpareIds
             turn.Insert(task, newId, queue, name, due, Turn.Nobody);
         }
 
-        return new EnqueuedTask(newId, IsNew: true);
+        return new EnqueuedTask { Id = new TaskId(newId), IsNew = true };
     }
+
+    private static EnqueuedTask Found(long id) => new() { Id = new TaskId(id), IsNew = false };
 
     private sealed class InitializeOperation(SqliteStore store, SpareIds spareIds) : Operation<Turn, bool>, IUsesIds
     {
@@ -106,7 +108,7 @@ internal sealed class Enqueuing(Reserving reserving, SqliteStore store, SpareIds
             {
                 // On a second run a new task keeps the id of the first, whose commit may have been done after all.
                 var before = _enqueued[i];
-                var enqueued = Enqueue(turn, tasks[i], tasks[i].Id ?? (before.IsNew ? before.Id : null), reserving);
+                var enqueued = Enqueue(turn, tasks[i], tasks[i].Id?.Value ?? (before.IsNew ? before.Id.Value : null), reserving);
                 _enqueued[i] = enqueued.Id == before.Id && before.IsNew ? before : enqueued;
             }
         }

@@ -38,7 +38,10 @@ internal sealed class Overview(WorkerList workers)
         var rows = snapshot.Statement(CountsSql).With(QueueOverview.FinishedLimit);
         while (rows.Step())
         {
-            counts.Add(new QueueCount(snapshot.TextOf(rows.Int64(0)), (TaskState)rows.Int32(1), rows.Int64(2)));
+            counts.Add(new QueueCount
+            {
+                Queue = snapshot.TextOf(rows.Int64(0)), State = (TaskState)rows.Int32(1), Tasks = rows.Int64(2),
+            });
         }
 
         return [.. counts.OrderBy(count => count.Queue, StringComparer.Ordinal).ThenBy(count => count.State)];
@@ -87,7 +90,7 @@ internal sealed class Overview(WorkerList workers)
         return
         [
             .. unclaimed
-                .Select(count => new UnclaimedTasks(snapshot.TextOf(count.Key), count.Value))
+                .Select(count => new UnclaimedTasks { Name = snapshot.TextOf(count.Key), Tasks = count.Value })
                 .OrderByDescending(count => count.Tasks).ThenBy(count => count.Name, StringComparer.Ordinal),
         ];
 

@@ -17,7 +17,7 @@ internal static class Removal
             bool? deleted = turn.Remove(id) ? true : turn.Exists(id) ? false : null;
             _deleted = _deleted == true && deleted is null ? _deleted : deleted;
             Result = _deleted.GetValueOrDefault();
-            Refusal = _deleted is null ? new TaskNotFoundException(id) : null;
+            Refusal = _deleted is null ? new TaskNotFoundException(new TaskId(id)) : null;
         }
     }
 }

@@ -6,14 +6,14 @@ internal static class Retries
     /// <summary>Failed tasks that are looked at for one batch at most.</summary>
     private const int RetryLooksAt = PageQuery.ErrorsLookedAt;
 
-    /// <inheritdoc cref="IQueueInspector.RetryAsync(long, CancellationToken)"/>
+    /// <inheritdoc cref="IQueueInspector.RetryAsync(TaskId, CancellationToken)"/>
     internal static async ValueTask<bool> RetryAsync(IInbox<Turn> inbox, long id, CancellationToken cancellationToken)
     {
         var outcomes = await inbox.SubmitAsync(new RetryOperation([id]), cancellationToken).ConfigureAwait(false);
         return outcomes[0] switch
         {
             RetryOutcome.Retried => true,
-            RetryOutcome.Missing => throw new TaskNotFoundException(id),
+            RetryOutcome.Missing => throw new TaskNotFoundException(new TaskId(id)),
             _ => false,
         };
     }

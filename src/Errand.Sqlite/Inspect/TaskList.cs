@@ -4,10 +4,10 @@ namespace Errand.Sqlite.Inspect;
 internal static class TaskList
 {
     /// <inheritdoc cref="IQueueInspector.ListAsync"/>
-    internal static Operation<Turn, TaskPage> List(TaskFilter? filter, int limit, long? before)
+    internal static Operation<Turn, TaskPage> List(TaskFilter? filter, int limit, TaskId? before)
     {
         PageQuery.CheckLimit(limit);
-        return new ListOperation((filter ?? new TaskFilter()).Validated(), limit, before ?? long.MaxValue);
+        return new ListOperation((filter ?? new TaskFilter()).Validated(), limit, before?.Value ?? long.MaxValue);
     }
 
     /// <summary>
@@ -17,7 +17,7 @@ internal static class TaskList
     {
         if (!TryFindName(snapshot, filter.Queue, out var queue) || !TryFindName(snapshot, filter.Name, out var name))
         {
-            return new TaskPage([], null); // No task has ever had it; looking makes no name known.
+            return new TaskPage { Tasks = [], Next = null }; // No task has ever had it; looking makes no name known.
         }
 
         var query = new PageQuery(filter, queue, name, limit + 1, before); // One more tells whether there are more.
@@ -147,7 +147,7 @@ internal static class TaskList
         {
             found.Add(new TaskSummary
             {
-                Id = rows.Int64(0),
+                Id = new TaskId(rows.Int64(0)),
                 State = (TaskState)rows.Int32(1),
                 Queue = snapshot.TextOf(rows.Int64(2)),
                 Name = snapshot.TextOf(rows.Int64(3)),
@@ -161,7 +161,7 @@ internal static class TaskList
             count++;
         }
 
-        return count == query.Limit ? found[^1].Id : null;
+        return count == query.Limit ? found[^1].Id.Value : null;
     }
 
     private static long LastOf(Turn snapshot, string sql, PageQuery query, int looked) =>

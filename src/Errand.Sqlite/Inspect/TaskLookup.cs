@@ -26,7 +26,7 @@ internal sealed class TaskLookup(WorkerList workers)
         var state = (TaskState)row.Int32(0);
         var details = new TaskDetails
         {
-            Id = id,
+            Id = new TaskId(id),
             State = state,
             Queue = snapshot.TextOf(row.Int64(1)),
             Name = snapshot.TextOf(row.Int64(2)),
@@ -40,7 +40,7 @@ internal sealed class TaskLookup(WorkerList workers)
             Timeout = row.IsNull(10) ? null : TimeSpan.FromMilliseconds(row.Int64(10)),
             ExpiresAt = row.IsNull(11) ? null : row.Time(11),
             UniqueKey = row.IsNull(12) ? null : row.Text(12),
-            Worker = state == TaskState.Running ? row.Int64(13) : null,
+            Worker = state == TaskState.Running ? new WorkerId(row.Int64(13)) : null,
             IsCancelRequested = state == TaskState.Running && !row.IsNull(14),
             IsParked = state == TaskState.Scheduled && !row.IsNull(15),
             Payload = row.Blob(16),
@@ -69,7 +69,7 @@ internal sealed class TaskLookup(WorkerList workers)
 
         var details = new TaskDetails
         {
-            Id = id,
+            Id = new TaskId(id),
             State = (TaskState)row.Int32(0),
             Queue = snapshot.TextOf(row.Int64(1)),
             Name = snapshot.TextOf(row.Int64(2)),
@@ -114,7 +114,7 @@ internal sealed class TaskLookup(WorkerList workers)
             }
             else
             {
-                Refusal = new TaskNotFoundException(id);
+                Refusal = new TaskNotFoundException(new TaskId(id));
             }
         }
 

@@ -22,7 +22,7 @@ internal sealed class WorkerList(SqliteStore store, Incarnations incarnations, T
             var id = rows.Int64(0);
             workers.Add(new WorkerDetails
             {
-                Id = id,
+                Id = new WorkerId(id),
                 Host = rows.Text(1),
                 ProcessId = rows.Int64(2),
                 StartedAt = rows.Time(3),
@@ -51,7 +51,7 @@ internal sealed class WorkerList(SqliteStore store, Incarnations incarnations, T
         var rows = snapshot.Statement(SelectLeasesSql).With(worker).With(WorkerDetails.LeasesNamed);
         while (rows.Step())
         {
-            leases.Add(new TaskLease(rows.Int64(0), worker, rows.Int64(1)));
+            leases.Add(Leases.Of(rows.Int64(0), worker, rows.Int64(1)));
         }
 
         return leases;

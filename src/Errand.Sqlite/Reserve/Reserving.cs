@@ -238,7 +238,7 @@ internal sealed class Reserving : Part<Turn>
         ready.Reset();
         foreach (var task in CollectionsMarshal.AsSpan(waiting.Reserved)[first..])
         {
-            turn.Start(task.Lease.Id, waiting.Owner);
+            turn.Start(task.Lease.Id.Value, waiting.Owner);
         }
 
         expired?.ForEach(id => Expiry.End(turn, id));
@@ -251,7 +251,7 @@ internal sealed class Reserving : Part<Turn>
 
     private static ReservedTask ReadReady(Turn turn, SqliteStatement row, long owner, string queue) => new()
     {
-        Lease = new TaskLease(row.Int64(0), owner, row.Int64(3) + 1),
+        Lease = Leases.Of(row.Int64(0), owner, row.Int64(3) + 1),
         Name = turn.TextOf(row.Int64(1)),
         Queue = queue,
         Attempt = row.Int32(4) + 1,

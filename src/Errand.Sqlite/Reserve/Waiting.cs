@@ -16,7 +16,7 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
         _worker = reserving.WorkerOf(Owner);
         if (_worker is null)
         {
-            Fail(new WorkerLostException(Owner));
+            Fail(new WorkerLostException(new WorkerId(Owner)));
             return;
         }
 

@@ -28,7 +28,7 @@ internal sealed class Attempts : Part<Turn>
         Turn.Fenced(turn.Statement(NoteFailedSql).With(turn.Now).With(error), lease).Execute();
         if (lease.Epoch > Defaults.AttemptsKept)
         {
-            Forget(turn, lease.Id);
+            Forget(turn, lease.Id.Value);
         }
     }
 
@@ -78,8 +78,15 @@ internal sealed class Attempts : Part<Turn>
         var rows = snapshot.Statement(FindHistorySql).With(id).With(Defaults.AttemptsKept);
         while (rows.Step())
         {
-            history.Add(new TaskAttempt(
-                rows.Int32(0), rows.Int64(1), rows.Time(2), rows.Time(3), rows.Int64(4), rows.Text(5)));
+            history.Add(new TaskAttempt
+            {
+                Attempt = rows.Int32(0),
+                Epoch = rows.Int64(1),
+                StartedAt = rows.Time(2),
+                EndedAt = rows.Time(3),
+                Worker = rows.Int64(4) is var worker and not 0 ? new WorkerId(worker) : null,
+                Error = rows.Text(5),
+            });
         }
 
         history.Reverse();

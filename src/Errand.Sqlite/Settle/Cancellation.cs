@@ -58,7 +58,7 @@ internal sealed class Cancellation(Incarnations incarnations, TimeProvider time)
 
     /// <summary>A task that runs ends as cancelled.</summary>
     internal static bool End(Turn turn, TaskLease lease, string? reason) =>
-        turn.End(lease.Id, Turn.Fenced(turn.Statement(ArchiveCancelledAttemptSql).With(turn.Now).With(reason), lease));
+        turn.End(lease.Id.Value, Turn.Fenced(turn.Statement(ArchiveCancelledAttemptSql).With(turn.Now).With(reason), lease));
 
     // language=sqlite
     private const string EndedCancelledSql = "select 1 from errand_finished where id = @id and state = 22";
@@ -89,7 +89,7 @@ internal sealed class Cancellation(Incarnations incarnations, TimeProvider time)
             var rows = reader.Statement(SelectCancelledSql).With(worker.Owner);
             while (rows.Step())
             {
-                tell(new TaskLease(rows.Int64(0), worker.Owner, rows.Int64(1)));
+                tell(Leases.Of(rows.Int64(0), worker.Owner, rows.Int64(1)));
                 _mayBeMarked = true; // Until it is settled: the task may have been on its way to the worker.
             }
         }
@@ -106,7 +106,7 @@ internal sealed class Cancellation(Incarnations incarnations, TimeProvider time)
         var rows = copy.Statement(SelectAllCancelledSql);
         while (rows.Step())
         {
-            cancelled.Add(new TaskLease(rows.Int64(0), rows.Int64(1), rows.Int64(2)));
+            cancelled.Add(Leases.Of(rows.Int64(0), rows.Int64(1), rows.Int64(2)));
         }
 
         cancelled.ForEach(lease => End(copy, lease, reason: null));
@@ -134,7 +134,7 @@ internal sealed class Cancellation(Incarnations incarnations, TimeProvider time)
                 ? _outcome
                 : outcome;
             Result = _outcome.GetValueOrDefault();
-            Refusal = _outcome is null ? new TaskNotFoundException(id) : null;
+            Refusal = _outcome is null ? new TaskNotFoundException(new TaskId(id)) : null;
         }
     }
 }

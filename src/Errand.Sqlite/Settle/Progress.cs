@@ -43,7 +43,10 @@ internal sealed class Progress : Part<Turn>
     {
         var row = snapshot.Statement(FindProgressSql).With(id);
         var progress = row.Step()
-            ? new TaskProgress(row.IsNull(0) ? null : row.Double(0), row.IsNull(1) ? null : row.Text(1), row.Time(2))
+            ? new TaskProgress
+            {
+                Fraction = row.IsNull(0) ? null : row.Double(0), Message = row.IsNull(1) ? null : row.Text(1), ReportedAt = row.Time(2),
+            }
             : null;
         row.Reset();
         return progress;

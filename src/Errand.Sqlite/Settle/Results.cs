@@ -29,7 +29,7 @@ internal sealed class Results(IInbox<Turn> inbox, TimeProvider time) : ResultWai
 
     private static TaskResult? Read(Turn reader, SqliteStatement row, long id) => row.Int32(0) < (int)TaskState.Succeeded ? null : new TaskResult
     {
-        Id = id,
+        Id = new TaskId(id),
         State = (TaskState)row.Int32(0),
         Name = reader.TextOf(row.Int64(1)),
         Queue = reader.TextOf(row.Int64(2)),

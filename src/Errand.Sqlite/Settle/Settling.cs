@@ -1,5 +1,3 @@
-using Errand.Storage;
-
 namespace Errand.Sqlite.Settle;
 
 /// <summary>
@@ -22,7 +20,7 @@ internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
         """;
 
     internal static bool Succeed(Turn turn, TaskLease lease, ReadOnlySpan<byte> result) =>
-        turn.End(lease.Id, Turn.Fenced(turn.Statement(ArchiveSuccessSql).With(turn.Now).With(result), lease));
+        turn.End(lease.Id.Value, Turn.Fenced(turn.Statement(ArchiveSuccessSql).With(turn.Now).With(result), lease));
 
     // language=sqlite
     private const string ArchiveFailureSql = $"""
@@ -36,7 +34,7 @@ internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
         """;
 
     private static bool FailPermanently(Turn turn, TaskLease lease, string error) =>
-        turn.End(lease.Id, Turn.Fenced(turn.Statement(ArchiveFailureSql).With(turn.Now).With(error), lease));
+        turn.End(lease.Id.Value, Turn.Fenced(turn.Statement(ArchiveFailureSql).With(turn.Now).With(error), lease));
 
     // A task with a pending cancel request is not retried. language=sqlite
     private const string RetrySql = $"""
@@ -84,13 +82,13 @@ internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
     private const string SelectOwnedSql = "select id, epoch from errand_tasks where owner = @owner and state = 12";
 
     /// <summary>Releases what an owner owns but for <paramref name="known"/>.</summary>
-    internal static int ReleaseOwned(Turn turn, long owner, IReadOnlySet<long> known)
+    internal static int ReleaseOwned(Turn turn, long owner, IReadOnlySet<TaskId> known)
     {
         List<TaskLease> owned = [];
         var rows = turn.Statement(SelectOwnedSql).With(owner);
         while (rows.Step())
         {
-            owned.Add(new TaskLease(rows.Int64(0), owner, rows.Int64(1)));
+            owned.Add(Leases.Of(rows.Int64(0), owner, rows.Int64(1)));
         }
 
         return owned.Count(lease => !known.Contains(lease.Id) && Release(turn, lease));
@@ -110,8 +108,8 @@ internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
     /// owner takes the owner away first.
     /// </summary>
     private static bool WasCommitted(Turn turn, TaskLease lease) =>
-        turn.Statement(WasArchivedSql).With(lease.Id).With(lease.Epoch).Scalar() is not null
-        || Incarnations.IsThere(turn, lease.Owner);
+        turn.Statement(WasArchivedSql).With(lease.Id.Value).With(lease.Epoch).Scalar() is not null
+        || Incarnations.IsThere(turn, lease.Owner.Value);
 
     // language=sqlite
     private const string HoldsSql = $"select 1 from errand_tasks where {Turn.Fence}";

@@ -67,7 +67,10 @@ internal sealed class Vacuum(SqliteStore store, TimeProvider time) : Part<Turn>
             var page = turn.Database.Scalar("pragma page_size").GetValueOrDefault();
             var pages = turn.Database.Scalar("pragma page_count").GetValueOrDefault();
             var free = turn.Database.Scalar("pragma freelist_count").GetValueOrDefault();
-            Result = new SqliteStorage(pages * page, free * page, store.LogBytes, (int)page);
+            Result = new SqliteStorage
+            {
+                DatabaseBytes = pages * page, FreeBytes = free * page, WalBytes = store.LogBytes, PageBytes = (int)page,
+            };
         }
     }
 }

@@ -16,7 +16,7 @@ internal sealed class Verification(SqliteStore store, PartList<Turn> parts, IInb
             await Background.RunAsync(() => VerifyFile(problems, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
 
-        return new SqliteVerification(problems);
+        return new SqliteVerification { Problems = problems };
     }
 
     private void VerifyFile(List<string> problems, CancellationToken cancellationToken)

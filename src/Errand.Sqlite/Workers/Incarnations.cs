@@ -30,7 +30,7 @@ internal sealed class Incarnations : Part<Turn>, IEnumerable<LocalWorker>
             worker.Dispose();
         }
 
-        _dropped?.Invoke(owner, new WorkerLostException(owner));
+        _dropped?.Invoke(owner, new WorkerLostException(new WorkerId(owner)));
     }
 
     internal override void Doubted(Doubt why) => _mayBeLost |= why == Doubt.OthersWrote;

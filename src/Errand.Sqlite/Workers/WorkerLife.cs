@@ -10,7 +10,7 @@ internal sealed class WorkerLife(
 
     internal Operation<Turn, bool> Beat(long owner) => new BeatOperation(incarnations, owner);
 
-    internal static Operation<Turn, int> Reconcile(long owner, IReadOnlySet<long> known) => new ReconcileOperation(owner, known);
+    internal static Operation<Turn, int> Reconcile(long owner, IReadOnlySet<TaskId> known) => new ReconcileOperation(owner, known);
 
     internal Operation<Turn, bool> End(long owner, bool release) => new EndOperation(incarnations, owner, release);
 
@@ -72,7 +72,7 @@ internal sealed class WorkerLife(
         }
     }
 
-    private sealed class ReconcileOperation(long owner, IReadOnlySet<long> known) : Operation<Turn, int>
+    private sealed class ReconcileOperation(long owner, IReadOnlySet<TaskId> known) : Operation<Turn, int>
     {
         internal override TurnStage Stage => TurnStage.Settle;
 
@@ -95,7 +95,7 @@ internal sealed class WorkerLife(
             incarnations.Drop(owner);
             if (release)
             {
-                Settling.ReleaseOwned(turn, owner, FrozenSet<long>.Empty);
+                Settling.ReleaseOwned(turn, owner, FrozenSet<TaskId>.Empty);
                 Incarnations.Delete(turn, owner, beat: null);
             }
         }

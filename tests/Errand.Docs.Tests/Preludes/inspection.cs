@@ -1,5 +1,5 @@
 public static partial class Given
 {
     public static IQueueInspector inspector => null!;
-    public static long id => 1;
+    public static TaskId id => new(1);
 }

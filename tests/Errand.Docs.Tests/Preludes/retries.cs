@@ -3,5 +3,5 @@ global using System.Net;
 public static partial class Given
 {
     public static IQueueInspector inspector => null!;
-    public static long id => 0;
+    public static TaskId id => default;
 }

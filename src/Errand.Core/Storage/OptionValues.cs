@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Errand;
+namespace Errand.Storage;
 
 /// <summary>
 /// Options as a configuration has them, in text, read one by one over the values that stand in code. What cannot be read, and

@@ -1,33 +1,33 @@
-namespace Errand;
+namespace Errand.Storage;
 
-/// <summary>A task that was started for a worker.</summary>
+/// <summary>A task that a backend has started for a worker.</summary>
 public sealed record ReservedTask
 {
     /// <summary>The right to settle it.</summary>
     public required TaskLease Lease { get; init; }
 
-    /// <summary>The stored name.</summary>
+    /// <summary>The stored name of the task.</summary>
     public required string Name { get; init; }
 
     /// <summary>The queue it was in.</summary>
     public required string Queue { get; init; }
 
-    /// <summary>This attempt, from 1.</summary>
+    /// <summary>The number of this attempt, from 1.</summary>
     public required int Attempt { get; init; }
 
-    /// <summary>When it was enqueued, by the backend's clock.</summary>
+    /// <summary>When the task was enqueued, by the backend's clock.</summary>
     public required DateTimeOffset EnqueuedAt { get; init; }
 
-    /// <summary>When it was due, by the backend's clock.</summary>
+    /// <summary>When the task was due, by the backend's clock.</summary>
     public required DateTimeOffset DueAt { get; init; }
 
-    /// <summary>How long this attempt may run; null for ever.</summary>
+    /// <summary>How long this attempt may run. Null is no limit.</summary>
     public TimeSpan? Timeout { get; init; }
 
     /// <summary>Attempts and back-off.</summary>
     public required RetryPolicy Retry { get; init; }
 
-    /// <summary>The trace context of its enqueue: W3C traceparent, and tracestate after a space; null for none.</summary>
+    /// <summary>The trace context of the enqueue: W3C traceparent, then a space and tracestate if there is one. Null is none.</summary>
     public string? Trace { get; init; }
 
     /// <summary>The payload as UTF-8 JSON.</summary>
