@@ -14,8 +14,7 @@ public sealed partial class TaskWorker
     {
         if (_run is not { } run)
         {
-            run = new Run(new WorkerSlots(_options.Concurrency));
-            run.Incarnation = await BeginAsync(cancellationToken).ConfigureAwait(false);
+            run = new Run(new WorkerSlots(_options.Concurrency), await BeginAsync(cancellationToken).ConfigureAwait(false));
             _run = run;
         }
 

@@ -61,9 +61,8 @@ public sealed partial class TaskWorker : IAsyncDisposable
                 throw new InvalidOperationException("The worker runs already; stop it before starting it again.");
             }
 
-            var run = new Run(new WorkerSlots(_options.Concurrency));
-            run.Incarnation = await BeginAsync(cancellationToken).ConfigureAwait(false);
-            run.Loop = Task.Run(() => RunAsync(run), CancellationToken.None);
+            var run = new Run(new WorkerSlots(_options.Concurrency), await BeginAsync(cancellationToken).ConfigureAwait(false));
+            run.Start(RunAsync);
             _run = run;
         }
         finally
@@ -133,7 +132,7 @@ public sealed partial class TaskWorker : IAsyncDisposable
                 if (run.Incarnation.IsOver)
                 {
                     run.Incarnation.Dispose();
-                    run.Incarnation = await BeginAsync(CancellationToken.None).ConfigureAwait(false);
+                    run.Replace(await BeginAsync(CancellationToken.None).ConfigureAwait(false));
                 }
 
                 await ReserveAndStartAsync(run, stopping).ConfigureAwait(false);
@@ -163,7 +162,7 @@ public sealed partial class TaskWorker : IAsyncDisposable
                 Log.WorkerFault(_logger, delay, e);
             }
 
-            run.Failures++;
+            run.NoteFailure();
             await Task.Delay(delay, _options.TimeProvider, stopping)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -187,7 +186,7 @@ public sealed partial class TaskWorker : IAsyncDisposable
         {
             // One request at a time, so what is free cannot be given away twice.
             var tasks = await _backend.ReserveAsync(request, ending.Token).ConfigureAwait(false);
-            run.Failures = 0;
+            run.NoteAnswer();
             foreach (var task in tasks)
             {
                 Start(run, incarnation, task);
@@ -268,18 +267,28 @@ public sealed partial class TaskWorker : IAsyncDisposable
     }
 
     /// <summary>What lives from a start to its stop.</summary>
-    private sealed class Run(WorkerSlots slots)
+    /// <summary>From a start of the worker to its stop.</summary>
+    private sealed class Run(WorkerSlots slots, WorkerIncarnation incarnation)
     {
         internal WorkerSlots Slots { get; } = slots;
 
         internal CancellationTokenSource Stopping { get; } = new();
 
-        // Set by start, then written by the loop alone; stop reads it when the loop has ended.
-        internal WorkerIncarnation Incarnation { get; set; } = null!;
+        // Written by the loop alone; stop reads it when the loop has ended.
+        internal WorkerIncarnation Incarnation { get; private set; } = incarnation;
 
-        internal Task Loop { get; set; } = Task.CompletedTask;
+        internal Task Loop { get; private set; } = Task.CompletedTask;
 
         // The loop's alone: failures of the store since it last answered, which the wait for the next try grows with.
-        internal int Failures { get; set; }
+        internal int Failures { get; private set; }
+
+        internal void Start(Func<Run, Task> loop) => Loop = Task.Run(() => loop(this), CancellationToken.None);
+
+        /// <summary>The incarnation is over, and another one goes on.</summary>
+        internal void Replace(WorkerIncarnation next) => Incarnation = next;
+
+        internal void NoteFailure() => Failures++;
+
+        internal void NoteAnswer() => Failures = 0;
     }
 }

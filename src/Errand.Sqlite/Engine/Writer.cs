@@ -222,7 +222,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
     {
         _options.Reached?.Invoke(EnginePoint.Commit);
         Session.Commit();
-        _log.Committed(Session.Database);
+        _log.NoteCommit(Session.Database);
     }
 
     /// <summary>Each alone would only wait as long again.</summary>

@@ -63,7 +63,7 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
         _isSyncOwed = false;
     }
 
-    internal void Committed(SqliteDatabase database)
+    internal void NoteCommit(SqliteDatabase database)
     {
         if (store.IsMemory)
         {
