@@ -7,13 +7,14 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 
 var path = args.FirstOrDefault() ?? "shop.db";
+await using (var shop = new Shop(path))
+{
+    await shop.Database.EnsureCreatedAsync(); // Before Errand: it creates nothing where any table is.
+}
+
 await using var backend = new SqliteBackend(path);
 await using var queue = new TaskQueue(backend);
 await queue.InitializeAsync();
-await using (var shop = new Shop(path))
-{
-    await shop.CreateTablesAsync();
-}
 
 await using var worker = new TaskWorker(backend, new TaskHandlers().Add<ConfirmOrder>(async (task, context) =>
 {

@@ -12,13 +12,6 @@ internal sealed class Shop(string path) : DbContext
 
     protected override void OnConfiguring(DbContextOptionsBuilder optionsBuilder) =>
         optionsBuilder.UseSqlite($"Data Source={path};Pooling=False");
-
-    /// <summary><c>EnsureCreated</c> does nothing where there are tables already, such as Errand's: migrations, or this.</summary>
-    internal Task CreateTablesAsync() => Database.ExecuteSqlRawAsync(
-        """
-        create table if not exists Orders (Id integer primary key, What text not null);
-        create table if not exists Confirmations (Id integer primary key, OrderId integer not null, Attempt integer not null);
-        """);
 }
 
 internal sealed class Order
