@@ -50,4 +50,9 @@ internal static partial class Log
 
     [LoggerMessage(411, LogLevel.Information, "{Tasks} tasks of workers that are gone were given back, and {Failed} failed.")]
     internal static partial void OrphansGivenBack(ILogger logger, int tasks, int failed);
+
+    [LoggerMessage(412, LogLevel.Warning,
+        "'{Store}' was upgraded to schema version {Version} by a newer Errand. This process finishes the tasks that it runs and "
+        + "takes no new ones; update it.")]
+    internal static partial void Outdated(ILogger logger, string store, int version);
 }

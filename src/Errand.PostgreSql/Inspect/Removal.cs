@@ -1,0 +1,46 @@
+namespace Errand.PostgreSql.Inspect;
+
+/// <summary>Delete: a task that does not run goes with all that is kept of it.</summary>
+internal static class Removal
+{
+    internal static Operation<Turn, bool> Delete(long id) => new DeleteOperation(id);
+
+    // language=postgresql
+    private const string DeleteWaitingSql = $"{Turn.DeleteTasks} where id = @id and state + 0 <> 12 returning id";
+
+    // language=postgresql
+    private const string DeleteFinishedSql = "delete from errand.errand_finished where id = @id returning id";
+
+    // language=postgresql
+    private const string IsLiveSql = "select id from errand.errand_tasks where id = @id";
+
+    private sealed class DeleteOperation(long id) : Operation<Turn, bool>, ILocksTasks
+    {
+        private bool? _deleted; // Null when there is no such task.
+
+        internal override TurnStage Stage => TurnStage.Settle;
+
+        public IEnumerable<long> LockedTasks => [id];
+
+        internal override void Run(Turn turn)
+        {
+            _deleted = MayBeDone ? true : null; // By a turn whose answer was lost.
+            if (MayBeDone)
+            {
+                turn.Effects.Ended.Add(id);
+            }
+
+            turn.Add(IsLiveSql, _ => _deleted = false).With("id", id);
+            turn.Remove(DeleteWaitingSql, id, () => _deleted = true).With("id", id);
+            turn.Remove(DeleteFinishedSql, id, () => _deleted = true).With("id", id);
+            turn.RemoveSideRows(id);
+        }
+
+        internal override void Complete()
+        {
+            Refusal = _deleted is null ? new TaskNotFoundException(id) : null;
+            Result = _deleted == true;
+            base.Complete();
+        }
+    }
+}
