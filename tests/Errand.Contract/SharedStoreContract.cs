@@ -379,7 +379,7 @@ public abstract class SharedStoreContract : BackendContract
         {
             await using var own = await ConnectAsync(backend);
             await using var transaction = await own.BeginTransactionAsync(Token);
-            await ExecuteAsync(own, transaction, $"update tasks set epoch = epoch + 1 where id = {context.Id}");
+            await ExecuteAsync(own, transaction, $"update errand_tasks set epoch = epoch + 1 where id = {context.Id}");
             thrown.SetResult(await Assert.ThrowsAsync<LeaseLostException>(
                 () => context.CompleteInAsync(transaction, 1, Token)));
             return 0;

@@ -10,11 +10,11 @@ internal static class Database
     // What a step may change without a caller being able to tell is left out: counters, processes, hosts.
     private static readonly (string Table, string Sql)[] Tables =
     [
-        ("names", "select * from names order by id"),
-        ("tasks", "select * from tasks order by id"),
-        ("finished", "select * from finished order by id"),
-        ("workers", "select id, beat from workers order by id"),
-        ("worker_names", "select * from worker_names order by worker, name"),
+        ("names", "select * from errand_names order by id"),
+        ("tasks", "select * from errand_tasks order by id"),
+        ("finished", "select * from errand_finished order by id"),
+        ("workers", "select id, beat from errand_workers order by id"),
+        ("worker_names", "select * from errand_worker_names order by worker, name"),
     ];
 
     /// <summary>All that it holds, as text; empty when it has no tables.</summary>

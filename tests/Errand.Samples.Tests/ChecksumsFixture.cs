@@ -83,10 +83,10 @@ internal sealed class ChecksumsFixture : IDisposable
 
     internal Task<Ended> RunAsync() => RunningProgram.RunAsync(Folder, UsualCommand);
 
-    internal long CountFinished() => Count("select count(*) from finished");
+    internal long CountFinished() => Count("select count(*) from errand_finished");
 
     internal long CountStartedIn(int process) =>
-        Count($"select count(*) from tasks, workers where state = 12 and owner = workers.id and process = {process}");
+        Count($"select count(*) from errand_tasks, errand_workers as w where state = 12 and owner = w.id and process = {process}");
 
     /// <summary>What the database says; nothing while there is none, or it is being made at this moment.</summary>
     private long Count(string sql)

@@ -91,7 +91,7 @@ public sealed class ChecksumsInterruptionTests : IDisposable
         Assert.Equal(130, stopped.Code);
         Assert.Contains("To go on, run it again", stopped.Output, StringComparison.Ordinal);
         Assert.Contains($"--db '{_fixture.Database}'", stopped.Output, StringComparison.Ordinal);
-        Assert.Equal(0, _fixture.Query("select count(*) from tasks where state = 12", SqliteOpenMode.ReadOnly));
+        Assert.Equal(0, _fixture.Query("select count(*) from errand_tasks where state = 12", SqliteOpenMode.ReadOnly));
 
         var ended = await _fixture.RunAsync();
 
@@ -111,7 +111,7 @@ public sealed class ChecksumsInterruptionTests : IDisposable
             Assert.Equal(137, (await program.KillAsync()).Code);
         }
 
-        _fixture.Query("update finished set finished = finished - 2 * 24 * 3600 * 1000", SqliteOpenMode.ReadWrite);
+        _fixture.Query("update errand_finished set finished = finished - 2 * 24 * 3600 * 1000", SqliteOpenMode.ReadWrite);
         var ended = await _fixture.RunAsync();
 
         Assert.Equal((0, ""), (ended.Code, ended.Errors));

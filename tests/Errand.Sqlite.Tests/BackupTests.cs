@@ -73,8 +73,7 @@ public sealed class BackupTests : IDisposable
 
         await backend.BackupAsync(path, Token);
 
-        Assert.Equal((long)SqliteStore.ApplicationId, FileTests.Scalar(path, "pragma application_id"));
-        Assert.Equal((long)SqliteStore.SchemaVersion, FileTests.Scalar(path, "pragma user_version"));
+        Assert.Equal(1L, FileTests.Scalar(path, "select version from errand_meta"));
         Assert.Equal(2L, FileTests.Scalar(path, "pragma auto_vacuum"));
         Assert.Equal("delete", FileTests.Scalar(path, "pragma journal_mode")); // One file, until it is opened as a queue.
         Assert.Equal(4_096L, FileTests.Scalar(path, "pragma page_size"));

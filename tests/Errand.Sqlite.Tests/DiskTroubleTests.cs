@@ -121,7 +121,7 @@ public sealed class DiskTroubleTests : IAsyncLifetime
         await backend.NewIdAsync(Token);
         var id = (await backend.EnqueueAsync([ATask()], Token))[0].Id;
         using var command = other.CreateCommand();
-        command.CommandText = "select count(*) from tasks";
+        command.CommandText = "select count(*) from errand_tasks";
         Assert.Equal(1L, command.ExecuteScalar());
 
         CutFileSystem.Fail(RecordKind.Sync, from: 1, to: 1, FailedSync);
@@ -189,7 +189,7 @@ public sealed class DiskTroubleTests : IAsyncLifetime
             {
                 clock.Advance(TimeSpan.FromSeconds(1));
                 await other.GetStorageAsync(Token);
-                return Equals(FileTests.Scalar(Path, $"select count(*) from workers where id = {owner}"), 0L);
+                return Equals(FileTests.Scalar(Path, $"select count(*) from errand_workers where id = {owner}"), 0L);
             },
             "the lease runs out");
     }

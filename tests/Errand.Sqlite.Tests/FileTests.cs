@@ -115,9 +115,9 @@ public sealed class FileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("create table tasks (x)", "its application id is 0 and it has 1 tables")]
-    [InlineData("pragma application_id = 77", "its application id is 77 and it has 0 tables")]
-    public async Task A_foreign_database_is_refused_and_left_as_it_was(string sql, string reason)
+    [InlineData("create table errand_meta (version)", "it has other columns")]
+    [InlineData("create table errand_meta (version, reader, writer)", "it does not have one row")]
+    public async Task A_foreign_table_errand_meta_is_refused_and_left_as_it_was(string sql, string reason)
     {
         var path = _folder.File("foreign.db");
         Execute(path, sql);
@@ -125,7 +125,7 @@ public sealed class FileTests : IDisposable
 
         var refused = await RefusedAsync<NotAnErrandDatabaseException>(path);
 
-        Assert.Contains("belongs to another program: " + reason, refused.Message, StringComparison.Ordinal);
+        Assert.Contains("has a table 'errand_meta' that is not Errand's: " + reason, refused.Message, StringComparison.Ordinal);
         Assert.Equal(before, await File.ReadAllBytesAsync(path, Token));
     }
 
@@ -138,7 +138,7 @@ public sealed class FileTests : IDisposable
             await backend.InitializeAsync(Token);
         }
 
-        Execute(path, "pragma user_version = 99");
+        Execute(path, "update errand_meta set version = 99, writer = 99");
         var before = await File.ReadAllBytesAsync(path, Token);
 
         var refused = await RefusedAsync<SchemaTooNewException>(path);
@@ -154,11 +154,11 @@ public sealed class FileTests : IDisposable
         await using var backend = new SqliteBackend(path);
         await using var queue = new TaskQueue(backend);
         await queue.EnqueueAsync(new Note(1), null, Token);
-        Execute(path, "pragma user_version = 99");
+        Execute(path, "update errand_meta set version = 99, writer = 99");
 
         await Assert.ThrowsAsync<SchemaTooNewException>(() => queue.EnqueueAsync(new Note(2), null, Token));
 
-        Assert.Equal(1L, Scalar(path, "select count(*) from tasks"));
+        Assert.Equal(1L, Scalar(path, "select count(*) from errand_tasks"));
     }
 
     [Fact]
@@ -168,7 +168,7 @@ public sealed class FileTests : IDisposable
         await File.WriteAllBytesAsync(path, [], Token);
         await using var backend = new SqliteBackend(path);
         await backend.InitializeAsync(Token);
-        Assert.Equal(0x45524E44L, Scalar(path, "pragma application_id"));
+        Assert.Equal(1L, Scalar(path, "select version from errand_meta"));
     }
 
     [Theory]
@@ -224,7 +224,7 @@ public sealed class FileTests : IDisposable
             await patient;
         }
 
-        Assert.Equal(1L, Scalar(path, "select count(*) from tasks"));
+        Assert.Equal(1L, Scalar(path, "select count(*) from errand_tasks"));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Errand.PowerCut;
+using Errand.Sqlite.Data;
 using Errand.Sqlite.Engine;
 using Errand.TestKit;
 using Microsoft.Extensions.Logging;

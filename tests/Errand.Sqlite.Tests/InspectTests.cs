@@ -84,7 +84,7 @@ public sealed class InspectTests : IDisposable
         await backend.EnqueueAsync([new NewTask { Name = "note", Payload = default }], Token);
         await backend.ListAsync(new TaskFilter { Queue = "nobody", Name = "nobody" }, cancellationToken: Token);
         await backend.RetryAsync(new TaskFilter { Queue = "nobody" }, Token);
-        Assert.Equal(2L, FileTests.Scalar(backend.Path, "select count(*) from names"));
+        Assert.Equal(2L, FileTests.Scalar(backend.Path, "select count(*) from errand_names"));
     }
 
     [Fact]

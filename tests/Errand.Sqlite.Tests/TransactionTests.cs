@@ -114,7 +114,7 @@ public sealed class TransactionTests : IDisposable
         var handles = await queue.EnqueueManyAsync(Enumerable.Range(0, 16_000).Select(n => new Note(n)), In(transaction), Token);
         transaction.Commit();
         Assert.Equal(16_000, handles.Select(handle => handle.Id).Distinct().Count());
-        Assert.Equal(16_001, Scalar(connection, "select count(*) from tasks"));
+        Assert.Equal(16_001, Scalar(connection, "select count(*) from errand_tasks"));
     }
 
     [Fact]
@@ -131,7 +131,7 @@ public sealed class TransactionTests : IDisposable
             await transaction.CommitAsync(Token);
         }
 
-        Assert.Equal(1, Scalar(connection, "select count(*) from tasks"));
+        Assert.Equal(1, Scalar(connection, "select count(*) from errand_tasks"));
         connection.Close();
         await Assert.ThrowsAsync<ArgumentException>(() => backend.BeginTransactionAsync(connection));
     }
@@ -177,7 +177,7 @@ public sealed class TransactionTests : IDisposable
         await queue.InitializeAsync(Token);
         using var connection = Connect();
         using var transaction = connection.BeginTransaction(deferred: true);
-        Assert.Equal(0, Scalar(connection, "select count(*) from tasks"));
+        Assert.Equal(0, Scalar(connection, "select count(*) from errand_tasks"));
         await queue.EnqueueAsync(new Note(1), null, Token);
         var stale = await Assert.ThrowsAsync<BackendBusyException>(() => queue.EnqueueAsync(new Note(2), In(transaction), Token));
         Assert.Contains("begin again", stale.Message, StringComparison.Ordinal);
@@ -191,10 +191,10 @@ public sealed class TransactionTests : IDisposable
         await using var queue = new TaskQueue(backend);
         await queue.InitializeAsync(Token);
         using var connection = Connect();
-        Scalar(connection, "pragma user_version = 99; select 1");
+        Scalar(connection, "update errand_meta set version = 99, writer = 99; select 1");
         using var transaction = connection.BeginTransaction();
         await Assert.ThrowsAsync<SchemaTooNewException>(() => queue.EnqueueAsync(new Note(1), In(transaction), Token));
-        Assert.Equal(0, Scalar(connection, "select count(*) from tasks"));
+        Assert.Equal(0, Scalar(connection, "select count(*) from errand_tasks"));
     }
 
     [Fact]

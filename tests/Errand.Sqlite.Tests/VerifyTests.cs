@@ -71,48 +71,48 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Theory]
-    [InlineData("insert into finished select 1, 20, queue, name, 0, 0, 0, 0, 0, 0, 0, null, null, null, null, null, null, null from tasks where id = 1",
+    [InlineData("insert into errand_finished select 1, 20, queue, name, 0, 0, 0, 0, 0, 0, 0, null, null, null, null, null, null, null from errand_tasks where id = 1",
         "Task 1 is both live and finished.")]
-    [InlineData("delete from counters", "There are 0 counters of ids instead of one.")]
-    [InlineData("insert into counters values (99999999, 0)", "There are 2 counters of ids instead of one.")]
-    [InlineData("update counters set next_id = 1 << 60", "The next id is 1152921504606846976, which is none.")]
-    [InlineData("update counters set next_id = 9", "Task 9 has an id that was never given out; the next is 9.")]
-    [InlineData("update tasks set id = -7 where id = 1; update counters set next_id = 100", "Task -7 has an id that was never given out; the next is 100.")]
-    [InlineData("update tasks set state = 99 where id = 1", "Task 1 lives in the state 99, which is none of those.")]
-    [InlineData("update finished set state = 12 where id = 8", "Task 8 has ended in the state 12, which is none of those.")]
-    [InlineData("update tasks set owner = 5 where id = 5", "Task 5 runs on 5, which is no worker: it would never come back.")]
-    [InlineData("update tasks set state = 12, attempt = 1, epoch = 1 where id = 1",
+    [InlineData("delete from errand_counters", "There are 0 counters of ids instead of one.")]
+    [InlineData("insert into errand_counters values (99999999, 0)", "There are 2 counters of ids instead of one.")]
+    [InlineData("update errand_counters set next_id = 1 << 60", "The next id is 1152921504606846976, which is none.")]
+    [InlineData("update errand_counters set next_id = 9", "Task 9 has an id that was never given out; the next is 9.")]
+    [InlineData("update errand_tasks set id = -7 where id = 1; update errand_counters set next_id = 100", "Task -7 has an id that was never given out; the next is 100.")]
+    [InlineData("update errand_tasks set state = 99 where id = 1", "Task 1 lives in the state 99, which is none of those.")]
+    [InlineData("update errand_finished set state = 12 where id = 8", "Task 8 has ended in the state 12, which is none of those.")]
+    [InlineData("update errand_tasks set owner = 5 where id = 5", "Task 5 runs on 5, which is no worker: it would never come back.")]
+    [InlineData("update errand_tasks set state = 12, attempt = 1, epoch = 1 where id = 1",
         "Task 1 runs on 1099511627776, which is no worker: it would never come back.")]
-    [InlineData("update tasks set owner = 5 where id = 3", "Task 3 waits, and yet belongs to 5.")]
-    [InlineData("update tasks set attempt = 0 where id = 5", "Task 5 runs, and yet has had no attempt.")]
-    [InlineData("update tasks set attempt = 6, epoch = 6 where id = 4", "Task 4 has had 6 attempts of 5.")]
-    [InlineData("update tasks set attempt = -1 where id = 1", "Task 1 has had -1 attempts of 5.")]
-    [InlineData("update finished set max_attempts = 0 where id = 7", "Task 7 has had 1 attempts of 0.")]
-    [InlineData("update tasks set attempt = 2 where id = 5", "Task 5 has had 2 attempts, but only 1 starts.")]
-    [InlineData("update finished set epoch = 0 where id = 6", "Task 6 has had 1 attempts, but only 0 starts.")]
-    [InlineData("update tasks set cancelled = 1 where id = 3", "Task 3 is to be cancelled, but does not run.")]
-    [InlineData("update tasks set parked = 1 where id = 1", "Task 1 is parked (1), but not scheduled.")]
-    [InlineData("update tasks set parked = 7 where id = 3", "Task 3 is parked (7), but not scheduled.")]
-    [InlineData("update finished set payload = null where id = 7", "Task 7 failed, but has no payload to be retried with.")]
-    [InlineData("update finished set result = x'31' where id = 8", "Task 8 has a result, but did not succeed.")]
-    [InlineData("update tasks set timeout = 0 where id = 1", "Task 1 has a timeout of 0 ms.")]
-    [InlineData("update tasks set queue = 77 where id = 1", "Task 1 has the name or queue 77, which is not there.")]
-    [InlineData("update finished set name = 77 where id = 6", "Task 6 has the name or queue 77, which is not there.")]
-    [InlineData("insert into paused_queues values (77)", "A worker, paused queue or unique key has the name 77, which is not there.")]
-    [InlineData("update unique_periods set name = 77", "A worker, paused queue or unique key has the name 77, which is not there.")]
-    [InlineData("update worker_names set name = 77", "A worker, paused queue or unique key has the name 77, which is not there.")]
-    [InlineData("delete from tasks where id = 4", "Attempts are kept of task 4, which is gone.")]
-    [InlineData("update attempts set epoch = 2", "Task 4 has an attempt of start 2, but was started 1 times.")]
-    [InlineData("update progress set task = 77", "Progress is kept of task 77, which is gone.")]
-    [InlineData("update progress set fraction = 1.5", "Task 5 has a progress of 1.5.")]
-    [InlineData("update tasks set due = -1 where id = 1", "Task 1 has the time -1, which is not between the years 1970 and 9999.")]
-    [InlineData("update finished set finished = 1 << 60 where id = 7",
+    [InlineData("update errand_tasks set owner = 5 where id = 3", "Task 3 waits, and yet belongs to 5.")]
+    [InlineData("update errand_tasks set attempt = 0 where id = 5", "Task 5 runs, and yet has had no attempt.")]
+    [InlineData("update errand_tasks set attempt = 6, epoch = 6 where id = 4", "Task 4 has had 6 attempts of 5.")]
+    [InlineData("update errand_tasks set attempt = -1 where id = 1", "Task 1 has had -1 attempts of 5.")]
+    [InlineData("update errand_finished set max_attempts = 0 where id = 7", "Task 7 has had 1 attempts of 0.")]
+    [InlineData("update errand_tasks set attempt = 2 where id = 5", "Task 5 has had 2 attempts, but only 1 starts.")]
+    [InlineData("update errand_finished set epoch = 0 where id = 6", "Task 6 has had 1 attempts, but only 0 starts.")]
+    [InlineData("update errand_tasks set cancelled = 1 where id = 3", "Task 3 is to be cancelled, but does not run.")]
+    [InlineData("update errand_tasks set parked = 1 where id = 1", "Task 1 is parked (1), but not scheduled.")]
+    [InlineData("update errand_tasks set parked = 7 where id = 3", "Task 3 is parked (7), but not scheduled.")]
+    [InlineData("update errand_finished set payload = null where id = 7", "Task 7 failed, but has no payload to be retried with.")]
+    [InlineData("update errand_finished set result = x'31' where id = 8", "Task 8 has a result, but did not succeed.")]
+    [InlineData("update errand_tasks set timeout = 0 where id = 1", "Task 1 has a timeout of 0 ms.")]
+    [InlineData("update errand_tasks set queue = 77 where id = 1", "Task 1 has the name or queue 77, which is not there.")]
+    [InlineData("update errand_finished set name = 77 where id = 6", "Task 6 has the name or queue 77, which is not there.")]
+    [InlineData("insert into errand_paused_queues values (77)", "A paused queue has the name 77, which is not there.")]
+    [InlineData("update errand_unique_periods set name = 77", "A unique key has the name 77, which is not there.")]
+    [InlineData("update errand_worker_names set name = 77", "A worker has the name 77, which is not there.")]
+    [InlineData("delete from errand_tasks where id = 4", "Attempts are kept of task 4, which is gone.")]
+    [InlineData("update errand_attempts set epoch = 2", "Task 4 has an attempt of start 2, but was started 1 times.")]
+    [InlineData("update errand_progress set task = 77", "Progress is kept of task 77, which is gone.")]
+    [InlineData("update errand_progress set fraction = 1.5", "Task 5 has a progress of 1.5.")]
+    [InlineData("update errand_tasks set due = -1 where id = 1", "Task 1 has the time -1, which is not between the years 1970 and 9999.")]
+    [InlineData("update errand_finished set finished = 1 << 60 where id = 7",
         "Task 7 has the time 1152921504606846976, which is not between the years 1970 and 9999.")]
-    [InlineData("update attempts set ended = -5", "Task 4 has the time -5, which is not between the years 1970 and 9999.")]
-    [InlineData("update tasks set retry = 'soon' where id = 1", "There is a retry policy 'soon' that cannot be read.")]
+    [InlineData("update errand_attempts set ended = -5", "Task 4 has the time -5, which is not between the years 1970 and 9999.")]
+    [InlineData("update errand_tasks set retry = 'soon' where id = 1", "There is a retry policy 'soon' that cannot be read.")]
     [InlineData("drop index tasks_ready", "The index tasks_ready is missing.")]
-    [InlineData("drop index tasks_unique; create index tasks_unique on tasks (name)", "The index tasks_unique is not as Errand makes it.")]
-    [InlineData("drop table progress", "The table progress is missing.")]
+    [InlineData("drop index errand_tasks_unique; create index tasks_unique on tasks (name)", "The index tasks_unique is not as Errand makes it.")]
+    [InlineData("drop table errand_progress", "The table errand_progress is missing.")]
     public async Task What_is_broken_is_named(string sql, string problem)
     {
         var path = await MakeAsync();
@@ -124,13 +124,13 @@ public sealed class VerifyTests : IDisposable
     public async Task A_worker_that_cannot_be_is_named()
     {
         var path = await MakeAsync();
-        FileTests.Execute(path, "update workers set lease = 0");
-        var id = FileTests.Scalar(path, "select id from workers");
+        FileTests.Execute(path, "update errand_workers set lease = 0");
+        var id = FileTests.Scalar(path, "select id from errand_workers");
         Assert.StartsWith(
             string.Create(CultureInfo.InvariantCulture, $"Worker {id} has a lease of 0 ms, 0 heartbeats and began at "),
             Assert.Single(await ProblemsAsync(path)), StringComparison.Ordinal);
 
-        FileTests.Execute(path, "update workers set lease = 1; update tasks set state = 10, owner = 1 << 40 where id = 5; delete from workers");
+        FileTests.Execute(path, "update errand_workers set lease = 1; update errand_tasks set state = 10, owner = 1 << 40 where id = 5; delete from errand_workers");
         Assert.Equal([$"Names are known of worker {id}, which is gone."], await ProblemsAsync(path));
     }
 
@@ -138,7 +138,7 @@ public sealed class VerifyTests : IDisposable
     public async Task A_unique_key_that_two_hold_is_named()
     {
         var path = await MakeAsync();
-        FileTests.Execute(path, "drop index tasks_unique; update tasks set unique_key = 'one' where id = 3");
+        FileTests.Execute(path, "drop index errand_tasks_unique; update errand_tasks set unique_key = 'one' where id = 3");
         Assert.Equal(
             ["The index tasks_unique is missing.", "The unique key 'one' is held by 2 live tasks, one of them 2."],
             await ProblemsAsync(path));
@@ -153,7 +153,7 @@ public sealed class VerifyTests : IDisposable
             await backend.EnqueueAsync([.. Enumerable.Repeat(new NewTask { Name = "note", Payload = default }, 100)], Token);
         }
 
-        FileTests.Execute(path, "update tasks set state = 99");
+        FileTests.Execute(path, "update errand_tasks set state = 99");
         Assert.Equal(SqliteVerification.ProblemsOfOneKind, (await ProblemsAsync(path)).Count);
     }
 

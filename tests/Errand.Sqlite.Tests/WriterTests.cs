@@ -69,7 +69,7 @@ public sealed class WriterTests
         await backend.InitializeAsync(Token);
         Assert.Equal(1L, Syncs());
 
-        long Syncs() => (long)FileTests.Scalar(path, "select syncs from counters")!;
+        long Syncs() => (long)FileTests.Scalar(path, "select syncs from errand_counters")!;
     }
 
     [Fact]

@@ -4,41 +4,49 @@ namespace Errand.Tests;
 
 /// <summary>One guard of the engine switched off, as a change to the text of its source.</summary>
 /// <param name="Name">What the queue is like then.</param>
-/// <param name="Edits">In which file of Errand.Sqlite, what is replaced, wherever it stands, by what.</param>
+/// <param name="Edits">In which file under src, what is replaced, wherever it stands, by what.</param>
 public sealed record Mutant(string Name, params (string File, string Guard, string Without)[] Edits)
 {
     public static IReadOnlyList<Mutant> All { get; } =
     [
         new("fence removed", (
-            "SqliteBackend.Settle.cs",
-            "where  id = @id and owner = @owner and epoch = @epoch and state = 12",
-            "where  id = @id and @owner = @owner and @epoch = @epoch and state = 12")),
-        new("lease ignored", ("Engine/WorkerWatch.cs", "return unheard >= lease;", "return unheard > TimeSpan.Zero;")),
+            "Errand.Sqlite/Engine/Turn.cs",
+            "id = @id and owner = @owner and epoch = @epoch and state = 12",
+            "id = @id and @owner = @owner and @epoch = @epoch and state = 12")),
+        new("lease ignored", (
+            "Errand.Sqlite/Workers/WorkerWatch.cs", "return unheard >= lease;", "return unheard > TimeSpan.Zero;")),
         new("acknowledged before commit", (
-            "SqliteBackend.Turn.cs",
-            "            Commit();\n        }\n        catch",
-            "            CompleteAll(enqueues);\n            Commit();\n        }\n        catch")),
+            "Errand.Core/Engine/TurnLoop.cs",
+            "            await CommitAsync(turn)",
+            "            CompleteAll(enqueues);\n            await CommitAsync(turn)")),
         new(
             "wake-up only",
-            ("SqliteBackend.Strangers.cs", "if (Database.Statement(", "if (_pollInterval == TimeSpan.Zero && Database.Statement("),
             (
-                "SqliteBackend.Transaction.cs",
-                "        _dataVersion = version;\n        _readyVersion++;",
-                "        _dataVersion = version;\n        _readyVersion += _pollInterval <= ShortestPoll ? 1 : 0;"),
-            ("SqliteBackend.Reserve.cs", "SeenVersion { get; set; } = -1;", "SeenVersion { get; set; } = backend._readyVersion;")),
+                "Errand.Sqlite/Workers/Neighbours.cs",
+                "if (reader.Database.HasChanged)",
+                "if (_pace.Interval == TimeSpan.Zero && reader.Database.HasChanged)"),
+            (
+                "Errand.Sqlite/Reserve/Reserving.cs",
+                "        _readyVersion++;\n        if (why is",
+                "        _readyVersion += why == Doubt.OthersWrote ? 0 : 1;\n        if (why is"),
+            (
+                "Errand.Sqlite/Reserve/Reserving.cs",
+                "internal void Add(Waiting worker) => _waiting.Add(worker);",
+                "internal void Add(Waiting worker)\n    {\n        worker.NoteSeen(_readyVersion);\n        _waiting.Add(worker);\n    }")),
         new(
             "unique keys ignored",
-            ("Migrations/0001_tasks.sql", "create unique index tasks_unique on", "create index tasks_unique on"),
-            ("SqliteBackend.Enqueue.cs", "if (tasks[i].UniqueKey is { } key", "if (tasks[i].UniqueKey is { Length: 0 } key"))
+            (
+                "Errand.Sqlite/Migrations/0001_errand.sql",
+                "create unique index errand_tasks_unique on",
+                "create index errand_tasks_unique on"),
+            ("Errand.Sqlite/Enqueue/Enqueuing.cs", "if (task.UniqueKey is { } key", "if (task.UniqueKey is { Length: 0 } key"))
         {
             Seconds = 10,
         },
         new("cancelled tasks tried again", (
-            "SqliteBackend.Settle.cs",
-            "        set    state = @state, owner = @nobody, due = @due\n"
-            + "        where  id = @id and owner = @owner and epoch = @epoch and state = 12 and cancelled is null",
-            "        set    state = @state, owner = @nobody, due = @due\n"
-            + "        where  id = @id and owner = @owner and epoch = @epoch and state = 12"))
+            "Errand.Sqlite/Settle/Settling.cs",
+            "        set    state = @state, owner = @nobody, due = @due\n        where  {Turn.Fence} and cancelled is null",
+            "        set    state = @state, owner = @nobody, due = @due\n        where  {Turn.Fence}"))
         {
             Seconds = 10,
         },
@@ -59,7 +67,7 @@ public sealed record Mutant(string Name, params (string File, string Guard, stri
 
         foreach (var (name, guard, without) in Edits)
         {
-            var path = Path.Combine(folder, "src/Errand.Sqlite", name);
+            var path = Path.Combine(folder, "src", name);
             var text = File.ReadAllText(path);
             Assert.Contains(guard, text, StringComparison.Ordinal);
             File.WriteAllText(path, text.Replace(guard, without, StringComparison.Ordinal));

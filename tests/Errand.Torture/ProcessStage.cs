@@ -203,7 +203,7 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
     {
         var left = -1L;
         var waited = Stopwatch.GetTimestamp();
-        while (await store.ScalarAsync("select count(*) from tasks") is > 0L and long now)
+        while (await store.ScalarAsync("select count(*) from errand_tasks") is > 0L and long now)
         {
             if (now != left)
             {

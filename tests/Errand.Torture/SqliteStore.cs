@@ -9,19 +9,19 @@ internal sealed class SqliteStore(string path, Durability durability) : Store
     internal override string FinalsSql =>
         """
         select id, state, epoch, attempt, cast(cast(result as text) as integer),
-               (select count(*) from effects where task = id and effects.epoch = finished.epoch),
-               (select count(*) from effects where task = id and effects.epoch <> finished.epoch),
-               started, finished, (select group_concat(epoch || ':' || started) from attempts where attempts.task = finished.id)
-        from   finished
+               (select count(*) from effects where effects.task = ended.id and effects.epoch = ended.epoch),
+               (select count(*) from effects where effects.task = ended.id and effects.epoch <> ended.epoch),
+               started, finished, (select group_concat(epoch || ':' || started) from errand_attempts where task = ended.id)
+        from   errand_finished as ended
         """;
 
     internal override IReadOnlyList<(string Sql, object Answer)> Checks =>
     [
         ("pragma integrity_check", "ok"),
         ("select count(*) from pragma_foreign_key_check", 0L),
-        ("select count(*) from tasks", 0L),
-        ("select count(*) from finished where id in (select id from tasks)", 0L),
-        ("select count(*) from workers where id not in (select worker from worker_names)", 0L),
+        ("select count(*) from errand_tasks", 0L),
+        ("select count(*) from errand_finished where id in (select id from errand_tasks)", 0L),
+        ("select count(*) from errand_workers where id not in (select worker from errand_worker_names)", 0L),
     ];
 
     public override string ToString() => $"{durability}:{path}";
@@ -63,7 +63,7 @@ internal sealed class SqliteStore(string path, Durability durability) : Store
     {
         await using var transaction = ((SqliteConnection)connection).BeginTransaction(deferred: random.Next(3) != 0);
         await using var command = connection.CreateCommand();
-        command.CommandText = "select count(*) from tasks, (select 1 from finished limit 100)";
+        command.CommandText = "select count(*) from errand_tasks, (select 1 from errand_finished limit 100)";
         await command.ExecuteScalarAsync();
         await Task.Delay(random.Next(20, 900), CancellationToken.None);
     }

@@ -1,4 +1,4 @@
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>
 /// How a writer waits for another: short sleeps of random length. SQLite's own busy_timeout backs off so far that under load one

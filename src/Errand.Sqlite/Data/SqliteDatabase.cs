@@ -1,6 +1,6 @@
 using SQLitePCL;
 
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>One connection to one database, and the statements prepared on it. Used by one thread at a time.</summary>
 internal sealed class SqliteDatabase : IDisposable

@@ -1,7 +1,7 @@
 using System.Text;
 using SQLitePCL;
 
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>
 /// A statement that is prepared once and run often. Parameters are given in the order in which the statement first names them.

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>Where a database is, and how it is opened: checked before it is touched, created and migrated where needed.</summary>
 internal sealed class SqliteStore

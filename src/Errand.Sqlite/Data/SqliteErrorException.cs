@@ -1,4 +1,4 @@
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>What SQLite itself said; always inside a <see cref="BackendException"/>.</summary>
 internal sealed class SqliteErrorException(int code, string detail) : Exception($"SQLite error {code}: {detail}.")

@@ -1,6 +1,6 @@
 using SQLitePCL;
 
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>SQLite's result codes as exceptions that say what happened to which database, and the remedy.</summary>
 internal static class SqliteErrors

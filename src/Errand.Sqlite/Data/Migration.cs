@@ -1,6 +1,6 @@
 using System.Reflection;
 
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>One step of the schema. Numbered by its place, forward only, and never changed once it is released.</summary>
 /// <param name="Sql">Its statements.</param>

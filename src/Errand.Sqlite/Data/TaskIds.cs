@@ -1,4 +1,4 @@
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>
 /// Task ids: 64-bit, below 2^53, handed out from blocks that this process takes from a counter in the database, and never

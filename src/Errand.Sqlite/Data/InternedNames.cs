@@ -1,4 +1,4 @@
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>Names of queues and tasks and the small numbers that they are stored as. Writer thread only.</summary>
 internal sealed class InternedNames

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>
 /// Errand's tables in a database that belongs to the application: which version of them is there, and how they are made. The file's

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>A path is a path: what looks like something else is refused before a file of that name is created.</summary>
 internal static partial class DatabasePath
@@ -27,11 +27,6 @@ internal static partial class DatabasePath
             return $"The path is a connection string. Give the path of the file alone: '{source.Groups["source"].Value.Trim(' ', '"', '\'')}'.";
         }
 
-        if (Keyword.IsMatch(path))
-        {
-            return "The path ends in the keywords of a connection string. Give the path of the file alone, and set the rest in SqliteBackendOptions.";
-        }
-
         if (path.StartsWith("file:", StringComparison.OrdinalIgnoreCase))
         {
             return $"The path '{path}' is a URI. Give a path such as 'tasks.db'; a file that is really called so is './{path}'.";
@@ -50,9 +45,4 @@ internal static partial class DatabasePath
     // https://learn.microsoft.com/dotnet/standard/data/sqlite/connection-strings
     [GeneratedRegex("(?:^|;)\\s*(?:Data\\s*Source|Filename)\\s*=\\s*(?<source>[^;]*)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1_000)]
     private static partial Regex DataSource { get; }
-
-    [GeneratedRegex(
-        ";\\s*(?:Mode|Cache|Password|Pooling|Foreign\\s*Keys|Recursive\\s*Triggers|Default\\s*Timeout|Command\\s*Timeout|Vfs|Version)\\s*=",
-        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1_000)]
-    private static partial Regex Keyword { get; }
 }

@@ -1,4 +1,4 @@
-namespace Errand.Sqlite.Database;
+namespace Errand.Sqlite.Data;
 
 /// <summary>
 /// Ids that are kept ready for callers' transactions: while such a transaction holds the file, none can be taken from the counter.
