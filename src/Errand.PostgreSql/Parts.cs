@@ -3,13 +3,14 @@ using Microsoft.Extensions.Logging;
 namespace Errand.PostgreSql;
 
 /// <summary>
-/// The parts of the engine, built in one place. A feature is a line here: what it needs is given to it, and what it hears it says
-/// itself.
+/// The parts of the engine, built in one place. A feature is a line here: what it needs is given to it, and what it
+/// hears it says itself.
 /// </summary>
 internal sealed class Parts
 {
     internal Parts(
-        PostgresStore store, PostgresBackendOptions options, Inbox inbox, ILogger logger, CancellationTokenSource closing)
+        PostgresStore store, PostgresBackendOptions options, Inbox inbox, ILogger logger,
+        CancellationTokenSource closing)
     {
         var time = options.TimeProvider;
         var clock = new StoreClock(options);
@@ -26,7 +27,8 @@ internal sealed class Parts
         var held = new HeldTasks(store, options, sessions, locks, time);
         Pauses = new Pauses();
         Reserving = new Reserving(
-            waiting, workers, new Readiness(), schema, clock, time, Pauses, promotion, new Parking(clock, promotion, logger));
+            waiting, workers, new Readiness(), schema, clock, time, Pauses, promotion,
+            new Parking(clock, promotion, logger));
         Enqueuing = new Enqueuing(inbox, clock, locks, unique, Reserving, promotion);
         Settling = new Settling(clock, expiry, vacuum);
         Cancellation = new Cancellation(workers, clock, time);
@@ -42,7 +44,8 @@ internal sealed class Parts
         TaskLookup = new TaskLookup(clock, WorkerList);
         Retries = new Retries(clock);
 
-        // In the order in which they hear of each moment. What looks at waiting workers after a failure comes before they forget.
+        // In the order in which they hear of each moment. What looks at waiting workers after a failure comes before
+        // they forget.
         var parts = new PartList<Turn>(
             schema, workers, new Undelivered(waiting), Reserving, promotion, sweep, expiry, Cancellation,
             new Retention(options.RetentionPeriods, unique, clock, time), new Attempts(), Progress, held, neighbours,

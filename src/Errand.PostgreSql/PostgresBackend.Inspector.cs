@@ -14,7 +14,8 @@ public sealed partial class PostgresBackend
         PageQuery.CheckLimit(limit);
         filter = (filter ?? new TaskFilter()).Validated();
         return await LookAsync(
-            snapshot => TaskList.ListAsync(snapshot, filter, limit, before ?? long.MaxValue), cancellationToken).ConfigureAwait(false);
+            snapshot => TaskList.ListAsync(snapshot, filter, limit, before ?? long.MaxValue), cancellationToken)
+                .ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -23,10 +24,12 @@ public sealed partial class PostgresBackend
 
     /// <inheritdoc/>
     public async ValueTask<TaskExplanation> ExplainAsync(long id, CancellationToken cancellationToken = default) =>
-        await LookAsync(snapshot => _parts.TaskLookup.ExplainAsync(snapshot, id), cancellationToken).ConfigureAwait(false);
+        await LookAsync(snapshot => _parts.TaskLookup.ExplainAsync(snapshot, id), cancellationToken)
+            .ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<IReadOnlyList<WorkerDetails>> ListWorkersAsync(CancellationToken cancellationToken = default) =>
+    public async ValueTask<IReadOnlyList<WorkerDetails>> ListWorkersAsync(
+        CancellationToken cancellationToken = default) =>
         await LookAsync(_parts.WorkerList.ListAsync, cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
@@ -37,11 +40,13 @@ public sealed partial class PostgresBackend
     }
 
     /// <inheritdoc/>
-    public ValueTask<long> RetryAsync(TaskFilter filter, CancellationToken cancellationToken = default) => FailedPage.RetryAllAsync(
-        filter,
-        page => LookAsync(snapshot => Retries.ListFailedAsync(snapshot, filter, page), CancellationToken.None),
-        async ids => (await SubmitAsync(_parts.Retries.Retry(ids), CancellationToken.None).ConfigureAwait(false)).Count,
-        cancellationToken);
+    public ValueTask<long> RetryAsync(TaskFilter filter, CancellationToken cancellationToken = default) =>
+        FailedPage.RetryAllAsync(
+            filter,
+            page => LookAsync(snapshot => Retries.ListFailedAsync(snapshot, filter, page), CancellationToken.None),
+            async ids =>
+                (await SubmitAsync(_parts.Retries.Retry(ids), CancellationToken.None).ConfigureAwait(false)).Count,
+            cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask<bool> DeleteAsync(long id, CancellationToken cancellationToken = default) =>

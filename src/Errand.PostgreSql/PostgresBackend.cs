@@ -6,16 +6,18 @@ using Npgsql;
 
 namespace Errand.PostgreSql;
 
-/// <summary>Tasks in a schema of a PostgreSQL database, shared by any number of processes and machines. Thread-safe.</summary>
+/// <summary>
+/// Tasks in a schema of a PostgreSQL database, shared by any number of processes and machines. Thread-safe.
+/// </summary>
 /// <remarks>
 /// <para>
-/// One writer owns the one connection that writes. Callers leave operations in its inbox; it carries out all that is there in one
-/// round trip and one transaction (a turn), and then completes the callers, so a commit is shared by every caller that came in
-/// time. Heartbeats have a connection of their own, and so have notifications.
+/// One writer owns the one connection that writes. Callers leave operations in its inbox; it carries out all that is
+/// there in one round trip and one transaction (a turn), and then completes the callers, so a commit is shared by every
+/// caller that came in time. Heartbeats have a connection of their own, and so have notifications.
 /// </para>
 /// <para>
-/// Every time is the server's: due times, leases and retention do not depend on the clocks of the processes. Dispose a backend
-/// after the queues and workers that use it.
+/// Every time is the server's: due times, leases and retention do not depend on the clocks of the processes. Dispose a
+/// backend after the queues and workers that use it.
 /// </para>
 /// </remarks>
 public sealed partial class PostgresBackend : IBackend, IQueueInspector
@@ -25,10 +27,12 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     private readonly CancellationTokenSource _closing = new();
     private readonly Parts _parts;
 
-    /// <summary>Creates a backend. The first use connects to the server, and makes the schema if there is none.</summary>
+    /// <summary>
+    /// Creates a backend. The first use connects to the server, and makes the schema if there is none.
+    /// </summary>
     /// <param name="connectionString">
-    /// An Npgsql connection string to a server of version 13 or later (tested with 15). Pooling plays no part: a backend keeps up
-    /// to four connections of its own, and opens one more now and then.
+    /// An Npgsql connection string to a server of version 13 or later (tested with 15). Pooling plays no part: a
+    /// backend keeps up to four connections of its own, and opens one more now and then.
     /// </param>
     /// <param name="options">Schema, retention and the like. Default is null: every option has its default.</param>
     /// <param name="logger">Where the backend reports. Default is null: nowhere.</param>
@@ -48,8 +52,12 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     public string Schema => _store.SchemaName;
 
     /// <inheritdoc/>
-    /// <exception cref="NotAnErrandDatabaseException">The schema holds another program's <c>errand_meta</c>; it was not changed.</exception>
-    /// <exception cref="SchemaTooNewException">A newer version of Errand wrote the schema; it was not changed.</exception>
+    /// <exception cref="NotAnErrandDatabaseException">
+    /// The schema holds another program's <c>errand_meta</c>; it was not changed.
+    /// </exception>
+    /// <exception cref="SchemaTooNewException">
+    /// A newer version of Errand wrote the schema; it was not changed.
+    /// </exception>
     /// <exception cref="BackendException">The server cannot be reached, or refuses the user.</exception>
     public async ValueTask InitializeAsync(CancellationToken cancellationToken = default) =>
         await SubmitAsync(new InitializeOperation(), cancellationToken).ConfigureAwait(false);
@@ -68,9 +76,9 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Takes a <see cref="NpgsqlTransaction"/> of any isolation level, as ADO.NET and Entity Framework Core give it. Enqueueing an
-    /// id that another open transaction has enqueued waits until that one ends. Workers of other processes find the tasks by
-    /// polling, within a second of the commit.
+    /// Takes a <see cref="NpgsqlTransaction"/> of any isolation level, as ADO.NET and Entity Framework Core give it.
+    /// Enqueueing an id that another open transaction has enqueued waits until that one ends. Workers of other
+    /// processes find the tasks by polling, within a second of the commit.
     /// </remarks>
     public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
         IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default)
@@ -82,7 +90,8 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     }
 
     /// <inheritdoc/>
-    public async ValueTask<long> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default)
+    public async ValueTask<long> BeginWorkerAsync(
+        WorkerRegistration worker, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(worker);
         return await SubmitAsync(_parts.Incarnations.Begin(worker), cancellationToken).ConfigureAwait(false);
@@ -101,7 +110,9 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         await SubmitAsync(_parts.Cancellation.Cancel(id), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    /// <remarks>One synchronous statement on a connection of its own: it needs neither the thread pool nor the turns.</remarks>
+    /// <remarks>
+    /// One synchronous statement on a connection of its own: it needs neither the thread pool nor the turns.
+    /// </remarks>
     public bool Heartbeat(long owner) => _parts.Heartbeats.Beat(owner);
 
     /// <inheritdoc/>
@@ -123,7 +134,8 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         await SubmitAsync(Progress.SaveCheckpoint(lease, checkpoint), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(long id, CancellationToken cancellationToken = default) =>
+    public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(
+        long id, CancellationToken cancellationToken = default) =>
         await SubmitAsync(Progress.ReadCheckpoint(id), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
@@ -133,7 +145,8 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
 
     /// <inheritdoc/>
     public async ValueTask<bool> CompleteInAsync(
-        TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction, CancellationToken cancellationToken = default)
+        TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction,
+        CancellationToken cancellationToken = default)
     {
         var own = _parts.Transactions.Own(transaction);
         ObjectDisposedException.ThrowIf(_parts.Writer.IsDisposed, this);
@@ -158,7 +171,8 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         await SubmitAsync(_parts.Settling.MarkCancelled(lease, reason), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask<bool> SnoozeAsync(TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
+    public async ValueTask<bool> SnoozeAsync(
+        TaskLease lease, TimeSpan delay, CancellationToken cancellationToken = default) =>
         await SubmitAsync(_parts.Settling.Snooze(lease, delay), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
@@ -175,8 +189,8 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         await _parts.Results.GetAsync(id, timeout, cancellationToken).ConfigureAwait(false);
 
     /// <summary>
-    /// Carries out what was submitted, ends every wait with <see cref="ObjectDisposedException"/>, and closes the connections.
-    /// Later calls throw at once. Idempotent.
+    /// Carries out what was submitted, ends every wait with <see cref="ObjectDisposedException"/>, and closes the
+    /// connections. Later calls throw at once. Idempotent.
     /// </summary>
     public async ValueTask DisposeAsync()
     {

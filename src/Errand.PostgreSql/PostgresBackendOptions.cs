@@ -4,24 +4,30 @@ namespace Errand.PostgreSql;
 public sealed record PostgresBackendOptions
 {
     /// <summary>
-    /// The schema that holds the tables, made at the first use where there is none. Default is <c>errand</c>; 1 to 48 letters,
-    /// digits and underscores, of which the first is no digit. Its case counts.
+    /// The schema that holds the tables, made at the first use where there is none. Default is <c>errand</c>; 1 to 48
+    /// letters, digits and underscores, of which the first is no digit. Its case counts.
     /// </summary>
     public string Schema { get; init; } = "errand";
 
     /// <summary>
-    /// How long finished tasks are kept with their results and history: succeeded ones, and cancelled and expired ones that have no
-    /// retention of their own. Default is 1 day; 1 second to 3,650 days.
+    /// How long finished tasks are kept with their results and history: succeeded ones, and cancelled and expired ones
+    /// that have no retention of their own. Default is 1 day; 1 second to 3,650 days.
     /// </summary>
     public TimeSpan Retention { get; init; } = Defaults.Retention;
 
-    /// <summary>How long failed tasks are kept. Default is null: until they are removed; 1 second to 3,650 days.</summary>
+    /// <summary>
+    /// How long failed tasks are kept. Default is null: until they are removed; 1 second to 3,650 days.
+    /// </summary>
     public TimeSpan? FailedRetention { get; init; }
 
-    /// <summary>How long cancelled tasks are kept. Default is null: as <see cref="Retention"/>; 1 second to 3,650 days.</summary>
+    /// <summary>
+    /// How long cancelled tasks are kept. Default is null: as <see cref="Retention"/>; 1 second to 3,650 days.
+    /// </summary>
     public TimeSpan? CancelledRetention { get; init; }
 
-    /// <summary>How long expired tasks are kept. Default is null: as <see cref="Retention"/>; 1 second to 3,650 days.</summary>
+    /// <summary>
+    /// How long expired tasks are kept. Default is null: as <see cref="Retention"/>; 1 second to 3,650 days.
+    /// </summary>
     public TimeSpan? ExpiredRetention { get; init; }
 
     /// <summary>
@@ -31,8 +37,9 @@ public sealed record PostgresBackendOptions
     public bool UseNotify { get; init; } = true;
 
     /// <summary>
-    /// How long a call waits for a server that is away, as when it restarts, or for a task that an open transaction of somebody
-    /// else's holds, before it throws a transient <see cref="BackendException"/>. Default is 5 seconds; 1 ms to 10 minutes.
+    /// How long a call waits for a server that is away, as when it restarts, or for a task that an open transaction of
+    /// somebody else's holds, before it throws a transient <see cref="BackendException"/>. Default is 5 seconds; 1 ms
+    /// to 10 minutes.
     /// </summary>
     public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -40,7 +47,8 @@ public sealed record PostgresBackendOptions
     public TimeSpan CommandTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// The clock of waits and of polling. Default is the system's. Due times, leases and retention follow the server's clock alone.
+    /// The clock of waits and of polling. Default is the system's. Due times, leases and retention follow the server's
+    /// clock alone.
     /// </summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 

@@ -54,7 +54,7 @@ public sealed class LostAnswerTests : IAsyncDisposable
         var owner = await BeginAsync();
         await _backend.EnqueueAsync([Some]);
         var lease = (await TakeAsync(owner, TimeSpan.Zero))[0].Lease;
-        _proxy.CutAnswerTo("finished (id, owner");
+        _proxy.CutAnswerTo("20, result");
 
         Assert.True(await _backend.MarkSuccessAsync(lease, "1"u8.ToArray()));
 
@@ -71,7 +71,7 @@ public sealed class LostAnswerTests : IAsyncDisposable
         var lease = (await TakeAsync(owner, TimeSpan.Zero))[0].Lease;
         await _backend.ReleaseAsync(lease);
         await TakeAsync(owner, TimeSpan.Zero);
-        _proxy.CutAnswerTo("finished (id, owner");
+        _proxy.CutAnswerTo("20, result");
 
         Assert.False(await _backend.MarkSuccessAsync(lease, "1"u8.ToArray()));
         Assert.Equal(1, _proxy.Cuts);

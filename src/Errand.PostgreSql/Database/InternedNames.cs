@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace Errand.PostgreSql.Database;
 
 /// <summary>
-/// Names of queues and tasks and the small numbers that they are stored as. A number is given in a transaction of its own, and
-/// for ever. Filled by the turn loop, read by any.
+/// Names of queues and tasks and the small numbers that they are stored as. A number is given in a transaction of its
+/// own, and forever. Filled by the writer, read by any thread.
 /// </summary>
 internal sealed class InternedNames
 {
@@ -21,12 +21,5 @@ internal sealed class InternedNames
     {
         _ids[text] = id;
         _texts[id] = text;
-    }
-
-    /// <summary>Another database may be there now.</summary>
-    internal void Forget()
-    {
-        _ids.Clear();
-        _texts.Clear();
     }
 }

@@ -9,12 +9,14 @@ namespace Errand.PostgreSql.Database;
 internal sealed partial class PostgresStore
 {
     /// <summary>
-    /// In seconds: a server that lives and is only slow has this long to accept a connection, however short calls may wait.
+    /// In seconds: a server that lives and is only slow has this long to accept a connection, however short calls may
+    /// wait.
     /// </summary>
     private const int ShortestConnectTimeout = 3;
 
     /// <summary>
-    /// How long a turn waits for a lock, in milliseconds: turns of others hold one for less, and open transactions for longer.
+    /// How long a turn waits for a lock, in milliseconds: turns of others hold one for less, and open transactions for
+    /// longer.
     /// </summary>
     internal const string LockTimeout = "250";
 
@@ -34,10 +36,10 @@ internal sealed partial class PostgresStore
         _prefix = $"\"{_schema}\".";
         CommandTimeout = (int)Math.Ceiling(options.CommandTimeout.TotalSeconds);
         _connectTimeout = Math.Max(ShortestConnectTimeout, (int)Math.Ceiling(options.BusyTimeout.TotalSeconds));
+        var database = _connection.Database ?? _connection.Username;
         Name = string.Create(
             CultureInfo.InvariantCulture,
-            $"PostgreSQL at {_connection.Host}:{_connection.Port}, database '{_connection.Database ?? _connection.Username}', "
-            + $"schema '{_schema}'");
+            $"PostgreSQL at {_connection.Host}:{_connection.Port}, database '{database}', schema '{_schema}'");
         Schema = new Schema(this, options.Migrations ?? Migration.All);
     }
 
@@ -55,7 +57,9 @@ internal sealed partial class PostgresStore
     /// <summary>In seconds.</summary>
     internal int CommandTimeout { get; }
 
-    /// <summary>This store's own mark; empty until it was first opened. Written by the writer, read by any thread.</summary>
+    /// <summary>
+    /// This store's own mark; empty until it was first opened. Written by the writer, read by any thread.
+    /// </summary>
     internal string Mark { get; private set; } = "";
 
     /// <summary>Whether a commit waits for the disk. Written by the writer, read by any thread.</summary>
@@ -65,11 +69,12 @@ internal sealed partial class PostgresStore
     internal static partial Regex SchemaNames { get; }
 
     /// <summary>
-    /// A statement with the schema's own name in place of the prefix <c>errand.</c>: the tables keep theirs, <c>errand_</c>. The
-    /// schema's name was validated, and is quoted.
+    /// A statement with the schema's own name in place of the prefix <c>errand.</c>: the tables keep theirs,
+    /// <c>errand_</c>. The schema's name was validated, and is quoted.
     /// </summary>
     internal string Sql(string constant) =>
-        _sql.GetOrAdd(constant, static (sql, prefix) => sql.Replace("errand.", prefix, StringComparison.Ordinal), _prefix);
+        _sql.GetOrAdd(
+            constant, static (sql, prefix) => sql.Replace("errand.", prefix, StringComparison.Ordinal), _prefix);
 
     /// <summary>Opens a connection for one purpose, which the server shows as the application's name.</summary>
     /// <exception cref="BackendException">The server cannot be reached, or refuses.</exception>
@@ -93,7 +98,9 @@ internal sealed partial class PostgresStore
         }
     }
 
-    /// <summary>Npgsql's own limit holds for each way that it tries, encrypted and not; this one for all of them.</summary>
+    /// <summary>
+    /// Npgsql's own limit holds for each way that it tries, encrypted and not; this one for all of them.
+    /// </summary>
     private static async Task OpenInTimeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -130,10 +137,10 @@ internal sealed partial class PostgresStore
     }
 
     /// <summary>
-    /// Opens the connection of the turns, and brings the schema up to date. Behind a pooler that gives a server's connection to
-    /// others between two transactions nothing may be prepared, and nothing listens.
+    /// Opens the connection of the turns, and brings the schema up to date. Behind a pooler that gives a server's
+    /// connection to others between two transactions nothing may be prepared, and nothing listens.
     /// </summary>
-    internal async Task<Session> OpenForTurnsAsync(CancellationToken cancellationToken)
+    internal async Task<Session> OpenForTurnsAsync(Session? previous, CancellationToken cancellationToken)
     {
         var connection = Create("turns", prepared: 64);
         try
@@ -156,7 +163,7 @@ internal sealed partial class PostgresStore
             await SetUpAsync(connection, isPooled, cancellationToken).ConfigureAwait(false);
             Mark = mark.Store;
             IsDurable = mark.IsDurable;
-            return new Session(connection, isPooled, mark);
+            return new Session(connection, isPooled, mark, previous);
         }
         catch (Exception e)
         {
@@ -182,12 +189,15 @@ internal sealed partial class PostgresStore
         catch (Exception e) when (e is ArgumentException or FormatException)
         {
             throw new ArgumentException(
-                "The connection string cannot be read. It looks like Host=server;Database=app;Username=app;Password=...; see "
+                "The connection string cannot be read. It looks like "
+                + "Host=server;Database=app;Username=app;Password=...; see "
                 + "https://www.npgsql.org/doc/connection-string-parameters.html.", nameof(connectionString));
         }
     }
 
-    /// <summary>Connections are kept by who uses them, never pooled: each has one purpose for as long as its backend lives.</summary>
+    /// <summary>
+    /// A connection is kept by the part that uses it, never pooled: it has one purpose as long as its backend lives.
+    /// </summary>
     private NpgsqlConnection Create(string purpose, int prepared)
     {
         var settings = new NpgsqlConnectionStringBuilder(_connection.ConnectionString)
@@ -208,12 +218,13 @@ internal sealed partial class PostgresStore
     // language=postgresql
     private const string BackendPidSql = "select pg_backend_pid()";
 
-    // A plan that is kept with its statement was made for the table as it was, and an empty one is scanned. Every statement of a
-    // turn has an index, so that a scan is never wanted. What is only discouraged counts as dear enough to be compiled, which takes
-    // longer than any of them. language=postgresql
+    // A plan that is kept with its statement was made for the table as it was, and an empty one is scanned. Every
+    // statement of a turn has an index, so that a scan is never wanted. What is only discouraged counts as dear enough
+    // to be compiled, which takes longer than any of them. language=postgresql
     internal const string PlannerSql = "set enable_seqscan = off; set enable_mergejoin = off; set jit = off";
 
-    // Each statement of a turn must see what was committed before it, whatever the database's own default is. language=postgresql
+    // Each statement of a turn must see what was committed before it, whatever the database's own default is.
+    // language=postgresql
     private const string SessionSql =
         $"set default_transaction_isolation = 'read committed'; set lock_timeout = {LockTimeout}";
 
@@ -233,15 +244,17 @@ internal sealed partial class PostgresStore
         if (level != "read committed")
         {
             throw new BackendException(
-                $"{Name} is behind a pooler of transactions, and transactions are '{level}' there by default. Errand needs 'read committed': "
-                + "alter role ... set default_transaction_isolation = 'read committed'.");
+                $"{Name} is behind a pooler of transactions, and transactions are '{level}' there by default. Errand "
+                + "needs 'read committed': alter role ... set default_transaction_isolation = 'read committed'.");
         }
     }
 
     private static async Task<bool> IsPooledAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
-        (int)(await ExecuteAsync(connection, BackendPidSql, cancellationToken).ConfigureAwait(false))! != connection.ProcessID;
+        (int)(await ExecuteAsync(connection, BackendPidSql, cancellationToken).ConfigureAwait(false))!
+        != connection.ProcessID;
 
-    private static async Task<object?> ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
+    private static async Task<object?> ExecuteAsync(
+        NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
     {
         var command = new NpgsqlCommand(sql, connection);
         await using (command.ConfigureAwait(false))

@@ -4,8 +4,8 @@ using Npgsql;
 namespace Errand.PostgreSql.Database;
 
 /// <summary>
-/// How the schema is made and upgraded, and what an engine may do with one that a newer engine has upgraded. A schema that holds
-/// tables of somebody else's is shared with them: every table of ours is named <c>errand_...</c>.
+/// How the schema is made and upgraded, and what an engine may do with one that a newer engine has upgraded. A schema
+/// that holds tables of somebody else's is shared with them: every table of ours is named <c>errand_...</c>.
 /// </summary>
 internal sealed class Schema(PostgresStore store, IReadOnlyList<Migration> migrations)
 {
@@ -26,11 +26,11 @@ internal sealed class Schema(PostgresStore store, IReadOnlyList<Migration> migra
     };
 
     internal SchemaTooNewException TooNew(int version) => new(
-        $"{store.Name} has schema version {version}, but this version of Errand knows versions up to {Version}. Update the Errand "
-        + "packages of this program; the database was not changed.");
+        $"{store.Name} has schema version {version}, but this version of Errand knows versions up to {Version}. Update "
+        + "the Errand packages of this program; the database was not changed.");
 
-    // From the tables of the catalog: to_regclass and its like may answer from a cache that a wait for a lock has made stale.
-    // language=postgresql
+    // From the tables of the catalog: to_regclass and its like may answer from a cache that a wait for a lock has made
+    // stale. language=postgresql
     private const string HasMetaSql = """
         select exists (
             select
@@ -63,10 +63,13 @@ internal sealed class Schema(PostgresStore store, IReadOnlyList<Migration> migra
 
     /// <summary>Brings the schema up to this engine's version. A newer one is left alone.</summary>
     /// <param name="connection">An open connection.</param>
-    /// <param name="isRunning">Whether this backend has used the schema before: then it may finish what it runs.</param>
+    /// <param name="isRunning">
+    /// Whether this backend has used the schema before: then it may finish what it runs.
+    /// </param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="SchemaTooNewException">The schema is newer than this engine may use.</exception>
-    internal async Task<SchemaMark> MigrateAsync(NpgsqlConnection connection, bool isRunning, CancellationToken cancellationToken)
+    internal async Task<SchemaMark> MigrateAsync(
+        NpgsqlConnection connection, bool isRunning, CancellationToken cancellationToken)
     {
         if (connection.PostgreSqlVersion.Major < OldestServer)
         {
@@ -102,7 +105,8 @@ internal sealed class Schema(PostgresStore store, IReadOnlyList<Migration> migra
                 return;
             }
 
-            if (mark is null && !(bool)(await RunAsync(HasSchemaSql, ("schema", store.SchemaName)).ConfigureAwait(false))!)
+            if (mark is null
+                && await RunAsync(HasSchemaSql, ("schema", store.SchemaName)).ConfigureAwait(false) is not true)
             {
                 await RunAsync($"create schema \"{store.SchemaName}\"").ConfigureAwait(false);
             }
@@ -130,11 +134,12 @@ internal sealed class Schema(PostgresStore store, IReadOnlyList<Migration> migra
             {
                 await RunAsync(store.Sql(migration.Sql)).ConfigureAwait(false);
             }
-            catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateFunction)
+            catch (PostgresException e)
+                when (e.SqlState is PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateFunction)
             {
                 throw new NotAnErrandDatabaseException(
-                    $"{store.Name} holds something else: {e.MessageText}. Choose another schema (PostgresBackendOptions.Schema); "
-                    + "it was not changed.", e);
+                    $"{store.Name} holds something else: {e.MessageText}. Choose another schema "
+                    + "(PostgresBackendOptions.Schema); it was not changed.", e);
             }
         }
 
@@ -154,7 +159,8 @@ internal sealed class Schema(PostgresStore store, IReadOnlyList<Migration> migra
     }
 
     /// <returns>Null when the schema is not there.</returns>
-    private async Task<SchemaMark?> ReadMarkAsync(NpgsqlConnection connection, bool isRunning, CancellationToken cancellationToken)
+    private async Task<SchemaMark?> ReadMarkAsync(
+        NpgsqlConnection connection, bool isRunning, CancellationToken cancellationToken)
     {
         var exists = new NpgsqlCommand(HasMetaSql, connection) { Parameters = { new("schema", store.SchemaName) } };
         await using (exists.ConfigureAwait(false))

@@ -1,6 +1,8 @@
 namespace Errand.PostgreSql.Database;
 
-/// <summary>The server's clock, as last heard: good enough to know when to ask the server. Every decision is the server's own.</summary>
+/// <summary>
+/// The server's clock, as last heard: good enough to know when to ask the server. Every decision is the server's own.
+/// </summary>
 internal sealed class StoreClock(PostgresBackendOptions options)
 {
     private long _heard; // In ms UTC.

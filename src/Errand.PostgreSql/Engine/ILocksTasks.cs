@@ -12,7 +12,9 @@ internal interface ILocksTasks
     /// <summary>The locks of the unique keys that it enqueues.</summary>
     IEnumerable<long> LockedKeys => [];
 
-    /// <summary>Whether it needs one of those that somebody else holds: task ids, and locks of keys as complements.</summary>
+    /// <summary>
+    /// Whether it needs one of those that somebody else holds: task ids, and locks of keys as complements.
+    /// </summary>
     bool NeedsAny(IReadOnlySet<long> held) =>
         LockedTasks.Any(held.Contains) || LockedIds.Any(held.Contains) || LockedKeys.Any(key => held.Contains(~key));
 }

@@ -1,8 +1,8 @@
 namespace Errand.PostgreSql.Engine;
 
 /// <summary>
-/// What operations need before their turn: numbers for names, and ids for tasks. Both are committed by themselves and forever, so
-/// that redoing the turn changes neither, and a caller's transaction never locks them.
+/// What operations need before their turn: numbers for names, and ids for tasks. Both are committed by themselves and
+/// forever, so that redoing the turn changes neither, and a caller's transaction never locks them.
 /// </summary>
 internal sealed class Preparation(Sessions sessions)
 {
@@ -97,7 +97,8 @@ internal sealed class Preparation(Sessions sessions)
 
                 var blocks = Math.Max(TaskIds.BlocksAtATime, (needed + TaskIds.BlockSize - 1) / TaskIds.BlockSize);
                 await sessions.RunAloneAsync((session, batch) =>
-                    batch.Add(TakeBlocksSql, row => session.Ids.Add(row.GetInt64(0))).With("blocks", blocks)).ConfigureAwait(false);
+                    batch.Add(TakeBlocksSql, row => session.Ids.Add(row.GetInt64(0))).With("blocks", blocks))
+                        .ConfigureAwait(false);
             }
         }
     }

@@ -6,7 +6,9 @@ internal enum SchemaFit
     /// <summary>It knows the schema: everything.</summary>
     Current,
 
-    /// <summary>A newer engine has upgraded it, and this one may still write: it finishes what it runs, and begins nothing.</summary>
+    /// <summary>
+    /// A newer engine has upgraded it, and this one may still write: it finishes what it runs, and begins nothing.
+    /// </summary>
     Draining,
 
     /// <summary>A newer engine has upgraded it, and this one may only read.</summary>

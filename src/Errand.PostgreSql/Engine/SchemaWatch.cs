@@ -1,8 +1,8 @@
 namespace Errand.PostgreSql.Engine;
 
 /// <summary>
-/// Notices when a newer Errand has upgraded the schema under this process: when a connection is opened, and within a second of
-/// work by others. Looking more often would cost busy processes a round trip for each notification.
+/// Notices when a newer Errand has upgraded the schema under this process: when a connection is opened, and within a
+/// second of work by others. Looking more often would cost busy processes a round trip for each notification.
 /// </summary>
 internal sealed class SchemaWatch(PostgresStore store, TimeProvider time) : Part<Turn>
 {
@@ -32,7 +32,9 @@ internal sealed class SchemaWatch(PostgresStore store, TimeProvider time) : Part
         Outdated = Fit == SchemaFit.Current ? null : store.Schema.TooNew(mark.Version);
     }
 
-    /// <exception cref="SchemaTooNewException">The schema was upgraded beyond what this engine may write to.</exception>
+    /// <exception cref="SchemaTooNewException">
+    /// The schema was upgraded beyond what this engine may write to.
+    /// </exception>
     internal void CheckWritable()
     {
         if (Outdated is not null && Fit != SchemaFit.Draining)
@@ -44,17 +46,15 @@ internal sealed class SchemaWatch(PostgresStore store, TimeProvider time) : Part
     /// <exception cref="SchemaTooNewException">The schema was upgraded beyond what this engine may read.</exception>
     internal async ValueTask LookWhenDueAsync(Sessions sessions)
     {
-        if (!_isUpgraded && (!_mayBeNewer || time.GetElapsedTime(_lastLook) < LookInterval))
+        if (_isUpgraded || (_mayBeNewer && time.GetElapsedTime(_lastLook) >= LookInterval))
         {
-            return;
-        }
-
-        _isUpgraded = false;
-        await sessions.RunAloneAsync((session, batch) =>
-            batch.Add(Schema.ReadMarkSql, row => session.SawMark(Schema.ReadMark(row)))).ConfigureAwait(false);
-        if (sessions.Current is { } session)
-        {
-            Saw(session.Mark);
+            _isUpgraded = false;
+            await sessions.RunAloneAsync((session, batch) =>
+                batch.Add(Schema.ReadMarkSql, row => session.SawMark(Schema.ReadMark(row)))).ConfigureAwait(false);
+            if (sessions.Current is { } session)
+            {
+                Saw(session.Mark);
+            }
         }
 
         if (Fit == SchemaFit.Unreadable && Outdated is not null)

@@ -5,7 +5,8 @@ namespace Errand.PostgreSql.Engine;
 /// <summary>
 /// The session of the turns: opened when there is none, replaced when its connection is lost. The writer's alone.
 /// </summary>
-internal sealed class Sessions(PostgresStore store, PostgresBackendOptions options, ILogger logger, CancellationToken closing)
+internal sealed class Sessions(
+    PostgresStore store, PostgresBackendOptions options, ILogger logger, CancellationToken closing)
 {
     /// <summary>How often something whose answer was lost is tried again.</summary>
     internal const int Redos = 3;
@@ -14,6 +15,7 @@ internal sealed class Sessions(PostgresStore store, PostgresBackendOptions optio
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private Action? _opened; // Set once, before the first session.
+    private Session? _previous; // The last that was opened.
     private long? _awaySince; // When the server was first found away, on the monotonic clock.
 
     internal Session? Current { get; private set; }
@@ -25,8 +27,8 @@ internal sealed class Sessions(PostgresStore store, PostgresBackendOptions optio
     internal void OnOpened(Action opened) => _opened = opened;
 
     /// <summary>
-    /// Opens a session if there is none, and waits for a server that is away. One that stays away for longer than that is asked
-    /// once in each turn, and turns are a pause apart.
+    /// Opens a session if there is none, and waits for a server that is away. One that stays away for longer than that
+    /// is asked once in each turn, and turns are a pause apart.
     /// </summary>
     internal async ValueTask<Session> OpenAsync()
     {
@@ -35,7 +37,8 @@ internal sealed class Sessions(PostgresStore store, PostgresBackendOptions optio
         {
             try
             {
-                Current = await store.OpenForTurnsAsync(CancellationToken.None).ConfigureAwait(false);
+                Current = await store.OpenForTurnsAsync(_previous, CancellationToken.None).ConfigureAwait(false);
+                _previous = Current;
             }
             catch (BackendException e)
             {
@@ -112,7 +115,8 @@ internal sealed class Sessions(PostgresStore store, PostgresBackendOptions optio
 
                 return;
             }
-            catch (BackendException e) when (redos < Redos && (PostgresErrors.IsConflict(e) || PostgresErrors.IsHeldUp(e)))
+            catch (BackendException e)
+                when (redos < Redos && (PostgresErrors.IsConflict(e) || PostgresErrors.IsHeldUp(e)))
             {
                 // Others change the same rows; they are quick.
             }

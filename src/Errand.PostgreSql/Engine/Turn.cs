@@ -3,14 +3,15 @@ using Npgsql;
 namespace Errand.PostgreSql.Engine;
 
 /// <summary>
-/// One transaction, and the five doors through which a task's life changes in it: <see cref="Insert"/>, <see cref="Start"/>,
-/// <see cref="WaitAgain"/>, <see cref="End(string, Action{NpgsqlDataReader})"/> and <see cref="Remove"/>. A statement settles a
-/// whole set of tasks, and each kind keeps its own; the method is the door, and every part that listens hears of it there.
+/// One transaction, and the five doors through which a task's life changes in it: <see cref="Insert"/>, <see
+/// cref="Start"/>, <see cref="WaitAgain"/>, <see cref="End(string, Action{NpgsqlDataReader})"/> and <see
+/// cref="Remove"/>. A statement settles a whole set of tasks, and each kind keeps its own; the method is the door, and
+/// every part that listens hears of it there.
 /// </summary>
 /// <remarks>
-/// Operations add statements and collect rows; nothing is sent before the end. The writer takes its turns over the session's
-/// connection. A caller's transaction is the same over the caller's connection and thread: nothing that the writer remembers is
-/// touched, and its <see cref="Effects"/> are dropped.
+/// Operations add statements and collect rows; nothing is sent before the end. The writer takes its turns over the
+/// session's connection. A caller's transaction is the same over the caller's connection and thread: nothing that the
+/// writer remembers is touched, and its <see cref="Effects"/> are dropped.
 /// </remarks>
 internal sealed class Turn(
     Session session, TurnBatch batch, PartList<Turn> parts, long number, SchemaTooNewException? outdated = null) : ITurn
@@ -19,8 +20,9 @@ internal sealed class Turn(
     internal const long Nobody = 0;
 
     /// <summary>
-    /// Whoever settles a set of tasks must hold their leases. The planner must fetch the rows by <c>id = any(...)</c> and hash
-    /// them, so the ids stand there twice, and the state is compared in a way that is only known after the join.
+    /// Whoever settles a set of tasks must hold their leases. The planner must fetch the rows by <c>id = any(...)</c>
+    /// and hash them, so the ids stand there twice, and the state is compared in a way that is only known after the
+    /// join.
     /// </summary>
     internal const string Fence =
         "t.id = any(@ids) and t.id = s.id and t.owner = s.owner and t.epoch = s.epoch and t.state + s.epoch * 0 = 12";
@@ -37,7 +39,9 @@ internal sealed class Turn(
 
     internal TurnBatch Batch => batch;
 
-    /// <summary>Counts the transactions of a writer: what a lost answer has started is found by it. 0 in a caller's.</summary>
+    /// <summary>
+    /// Counts the transactions of a writer: what a lost answer has started is found by it. 0 in a caller's.
+    /// </summary>
     internal long Number => number;
 
     public Effects Effects { get; } = new();
@@ -137,7 +141,9 @@ internal sealed class Turn(
     internal TurnBatch Start(string sql, Action<NpgsqlDataReader> row) => batch.Add(sql, row);
 
     /// <summary>Tasks wait, or wait again.</summary>
-    /// <param name="sql">Its answer has a row for each: the id, and, if they may wait for a time, the epoch and the due time.</param>
+    /// <param name="sql">
+    /// Its answer has a row for each: the id, and, if they may wait for a time, the epoch and the due time.
+    /// </param>
     /// <param name="row">Reads such a row.</param>
     internal TurnBatch WaitAgain(string sql, Action<NpgsqlDataReader> row) => batch.Add(sql, reader =>
     {

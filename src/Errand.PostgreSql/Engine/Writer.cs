@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Errand.PostgreSql.Engine;
 
 /// <summary>
-/// The one that writes: it takes what callers leave in the inbox, and carries it out turn by turn, each in one round trip and one
-/// transaction. Its task is the only one that uses the session.
+/// The one that writes: it takes what callers leave in the inbox, and carries it out turn by turn, each in one round
+/// trip and one transaction. Its task is the only one that uses the session.
 /// </summary>
 internal sealed class Writer : TurnLoop<Turn>
 {
@@ -21,7 +21,8 @@ internal sealed class Writer : TurnLoop<Turn>
     private readonly HeldTasks _held;
     private readonly Results _results;
     private readonly ILogger _logger;
-    private readonly CancellationTokenSource _closing; // Cancelled once, by dispose: ends waits for a server that is away.
+    // Cancelled once, by dispose: ends waits for a server that is away.
+    private readonly CancellationTokenSource _closing;
     private readonly Lock _startLock = new();
     private Task? _turns; // Started once, under the lock.
     private Task? _disposal; // Set once, under the lock.
@@ -35,9 +36,9 @@ internal sealed class Writer : TurnLoop<Turn>
     private long _turn; // Counts transactions.
 
     internal Writer(
-        PostgresStore store, PostgresBackendOptions options, StoreClock clock, Inbox inbox, Sessions sessions, PartList<Turn> parts,
-        SchemaWatch schema, Neighbours neighbours, HeldTasks held, Results results, ILogger logger,
-        CancellationTokenSource closing)
+        PostgresStore store, PostgresBackendOptions options, StoreClock clock, Inbox inbox, Sessions sessions,
+        PartList<Turn> parts, SchemaWatch schema, Neighbours neighbours, HeldTasks held, Results results,
+        ILogger logger, CancellationTokenSource closing)
         : base(parts)
     {
         _store = store;
@@ -80,7 +81,9 @@ internal sealed class Writer : TurnLoop<Turn>
         }
     }
 
-    /// <summary>Carries out what was submitted, ends every wait, and closes the connections of the parts. Idempotent.</summary>
+    /// <summary>
+    /// Carries out what was submitted, ends every wait, and closes the connections of the parts. Idempotent.
+    /// </summary>
     internal Task CloseAsync()
     {
         lock (_startLock)
@@ -128,8 +131,9 @@ internal sealed class Writer : TurnLoop<Turn>
             catch (Exception e)
             {
                 // A fault of ours. No caller may wait forever because of it, and the loop must live on.
-                await FailAllAsync(new BackendException($"{_store.Name}: a turn failed, which is a fault in Errand.", false, e))
-                    .ConfigureAwait(false);
+                var fault = new BackendException(
+                    $"{_store.Name}: a turn failed, which is a fault in Errand.", false, e);
+                await FailAllAsync(fault).ConfigureAwait(false);
                 await _sessions.CloseAsync().ConfigureAwait(false);
                 Log.TurnFault(_logger, e);
             }
@@ -160,7 +164,8 @@ internal sealed class Writer : TurnLoop<Turn>
     private void SetAlarm(TimeSpan wait)
     {
         _alarm ??= _options.TimeProvider.CreateTimer(
-            static inbox => ((Inbox)inbox!).TryAdd(Bell.Rung), _inbox, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            static inbox => ((Inbox)inbox!).TryAdd(Bell.Rung), _inbox, Timeout.InfiniteTimeSpan,
+            Timeout.InfiniteTimeSpan);
         _alarm.Change(wait, Timeout.InfiniteTimeSpan);
     }
 
@@ -203,11 +208,13 @@ internal sealed class Writer : TurnLoop<Turn>
     }
 
     /// <summary>
-    /// Runs a transaction until its outcome is known: when the answer is lost, it is redone on a new connection, and each
-    /// operation finds out whether it was done before. What an open transaction of somebody else's holds is put aside.
+    /// Runs a transaction until its outcome is known: when the answer is lost, it is redone on a new connection, and
+    /// each operation finds out whether it was done before. What an open transaction of somebody else's holds is put
+    /// aside.
     /// </summary>
     /// <exception cref="BackendException">None of it was done; or the server stays away, and nobody knows.</exception>
-    protected override async Task TransactAsync(List<Operation<Turn>> settles, List<Operation<Turn>> enqueues, bool fill)
+    protected override async Task TransactAsync(
+        List<Operation<Turn>> settles, List<Operation<Turn>> enqueues, bool fill)
     {
         var began = TimeProvider.System.GetTimestamp();
         for (var redos = 0; ; redos++)
@@ -226,8 +233,10 @@ internal sealed class Writer : TurnLoop<Turn>
             catch (BackendException e)
                 when (redos < Sessions.Redos && (PostgresErrors.LostConnection(e) || PostgresErrors.IsConflict(e)))
             {
-                redos = PostgresErrors.IsTimeout(e) ? Sessions.Redos : redos; // The second time that nobody answers is the last.
-                await _preparation.PrepareAsync(Arrived).ConfigureAwait(false); // On a new connection, no name has a number yet.
+                // The second time that nobody answers is the last.
+                redos = PostgresErrors.IsTimeout(e) ? Sessions.Redos : redos;
+                // On a new connection, no name has a number yet.
+                await _preparation.PrepareAsync(Arrived).ConfigureAwait(false);
             }
         }
     }
@@ -253,7 +262,8 @@ internal sealed class Writer : TurnLoop<Turn>
     }
 
     /// <summary>While the server stays away, each operation alone would only wait as long again.</summary>
-    protected override bool ConcernsAll(BackendException exception) => _sessions.IsAway || PostgresErrors.IsTimeout(exception);
+    protected override bool ConcernsAll(BackendException exception) =>
+        _sessions.IsAway || PostgresErrors.IsTimeout(exception);
 
     protected override bool IsHeldUp(BackendException exception) =>
         PostgresErrors.IsHeldUp(exception) || PostgresErrors.IsTimeout(exception);
@@ -295,7 +305,8 @@ internal sealed class Writer : TurnLoop<Turn>
     protected override void ReportOutdated(SchemaTooNewException exception) =>
         Log.Outdated(_logger, _store.Name, _sessions.Current?.Mark.Version ?? 0);
 
-    protected override void ReportUpkeepFailed(Exception exception) => Log.UpkeepFailed(_logger, _store.Name, exception);
+    protected override void ReportUpkeepFailed(Exception exception) =>
+        Log.UpkeepFailed(_logger, _store.Name, exception);
 
     private async Task CloseTurnsAsync()
     {

@@ -4,11 +4,13 @@ using Npgsql;
 namespace Errand.PostgreSql.Enqueue;
 
 /// <summary>
-/// Callers' transactions: a turn over the caller's connection, with the same rules. The writer gives names and ids on its own
-/// connection beforehand, so the caller's transaction locks nothing but its tasks. It sends no notification; polling finds them.
+/// Callers' transactions: a turn over the caller's connection, with the same rules. The writer gives names and ids on
+/// its own connection beforehand, so the caller's transaction locks nothing but its tasks. It sends no notification;
+/// polling finds them.
 /// </summary>
 internal sealed class CallersTransactions(
-    PostgresStore store, IInbox<Turn> inbox, PartList<Turn> parts, Enqueuing enqueuing, Settling settling, Neighbours neighbours)
+    PostgresStore store, IInbox<Turn> inbox, PartList<Turn> parts, Enqueuing enqueuing, Settling settling,
+    Neighbours neighbours)
 {
     private const string Savepoint = "errand";
 
@@ -46,11 +48,13 @@ internal sealed class CallersTransactions(
         """;
 
     /// <summary>
-    /// Which of the ids that the caller gave are live or finished. The caller's snapshot may be older than that, so the backend's
-    /// own connection looks, while the caller's transaction holds the ids: nobody enqueues them before its end.
+    /// Which of the ids that the caller gave are live or finished. The caller's snapshot may be older than that, so the
+    /// backend's own connection looks, while the caller's transaction holds the ids: nobody enqueues them before its
+    /// end.
     /// </summary>
     private async Task<IReadOnlySet<long>> FindKnownAsync(
-        Session session, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken)
+        Session session, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks,
+        CancellationToken cancellationToken)
     {
         long[] given = [.. tasks.Select(task => task.Id).OfType<long>()];
         if (given.Length == 0)
@@ -59,13 +63,15 @@ internal sealed class CallersTransactions(
         }
 
         await RunInAsync(
-            session, transaction, turn => IdLocks.Lock(turn, enqueuing.Locks.IdScope, given), cancellationToken).ConfigureAwait(false);
+            session, transaction, turn => IdLocks.Lock(turn, enqueuing.Locks.IdScope, given), cancellationToken)
+                .ConfigureAwait(false);
         return await inbox.SubmitAsync(new KnownIdsOperation(given), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc cref="PostgresBackend.CompleteInAsync"/>
     internal async ValueTask<bool> CompleteAsync(
-        TaskLease lease, ReadOnlyMemory<byte> result, NpgsqlTransaction transaction, CancellationToken cancellationToken)
+        TaskLease lease, ReadOnlyMemory<byte> result, NpgsqlTransaction transaction,
+        CancellationToken cancellationToken)
     {
         var session = await inbox.SubmitAsync(new SessionOperation(), cancellationToken).ConfigureAwait(false);
         SettleRows? rows = null;
@@ -85,8 +91,8 @@ internal sealed class CallersTransactions(
     {
         ArgumentNullException.ThrowIfNull(transaction);
         return transaction as NpgsqlTransaction ?? throw new ArgumentException(
-            $"The transaction is a {transaction.GetType().FullName}; this backend takes an Npgsql.NpgsqlTransaction on {store.Name}.",
-            nameof(transaction));
+            $"The transaction is a {transaction.GetType().FullName}; this backend takes an Npgsql.NpgsqlTransaction on "
+            + $"{store.Name}.", nameof(transaction));
     }
 
     /// <summary>All of it or nothing, within the caller's transaction, which stays usable either way.</summary>
@@ -141,12 +147,13 @@ internal sealed class CallersTransactions(
         if (!mark.IsDurable && store.IsDurable)
         {
             throw new InvalidOperationException(
-                "The transaction's connection has synchronous_commit = off, but the backend promises what it commits. Execute "
-                + "'set local synchronous_commit = on' in the transaction.");
+                "The transaction's connection has synchronous_commit = off, but the backend promises what it commits. "
+                + "Execute 'set local synchronous_commit = on' in the transaction.");
         }
     }
 
-    private static async Task<NpgsqlConnection> SaveAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
+    private static async Task<NpgsqlConnection> SaveAsync(
+        NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
         try
         {
@@ -155,13 +162,14 @@ internal sealed class CallersTransactions(
         }
         catch (Exception e) when (e is InvalidOperationException or ObjectDisposedException)
         {
-            throw new ArgumentException("The transaction has been committed or rolled back already.", nameof(transaction), e);
+            throw new ArgumentException(
+                "The transaction has been committed or rolled back already.", nameof(transaction), e);
         }
     }
 
     private ArgumentException NotOurs(NpgsqlConnection connection) => new(
-        $"The transaction is on the database '{connection.Database}' at {connection.Host}:{connection.Port}, and the tasks are in "
-        + $"{store.Name}. Tasks and data must be in one database to be committed together.");
+        $"The transaction is on the database '{connection.Database}' at {connection.Host}:{connection.Port}, and the "
+        + $"tasks are in {store.Name}. Tasks and data must be in one database to be committed together.");
 
     private sealed class KnownIdsOperation(long[] ids) : Operation<Turn, IReadOnlySet<long>>
     {

@@ -1,8 +1,8 @@
 namespace Errand.PostgreSql.Enqueue;
 
 /// <summary>
-/// Enqueue: the rule by which a task is new, known, or one of a unique key, and the operations. Turns and callers' transactions
-/// follow the same rule.
+/// Enqueue: the rule by which a task is new, known, or one of a unique key, and the operations. Turns and callers'
+/// transactions follow the same rule.
 /// </summary>
 internal sealed class Enqueuing(
     IInbox<Turn> inbox, StoreClock clock, IdLocks locks, UniqueKeys unique, Reserving reserving, Promotion promotion)
@@ -19,9 +19,12 @@ internal sealed class Enqueuing(
 
     internal static Operation<Turn, long> NewId() => new NewIdOperation();
 
-    internal Operation<Turn, IReadOnlyList<EnqueuedTask>> Enqueue(IReadOnlyList<NewTask> tasks) => new EnqueueOperation(this, tasks);
+    internal Operation<Turn, IReadOnlyList<EnqueuedTask>> Enqueue(IReadOnlyList<NewTask> tasks) =>
+        new EnqueueOperation(this, tasks);
 
-    /// <summary>Gives the tasks of a caller's transaction what must be had before it: numbers for their names, and ids.</summary>
+    /// <summary>
+    /// Gives the tasks of a caller's transaction what must be had before it: numbers for their names, and ids.
+    /// </summary>
     internal static Operation<Turn, PreparedTasks> Prepare(IReadOnlyList<NewTask> tasks) => new PrepareOperation(tasks);
 
     /// <summary>Collects the tasks in a turn, whose end inserts them.</summary>
@@ -83,7 +86,9 @@ internal sealed class Enqueuing(
         return answers;
     }
 
-    /// <summary>Misuse, if one of the ids that callers gave was never given out: then none of the tasks is inserted.</summary>
+    /// <summary>
+    /// Misuse, if one of the ids that callers gave was never given out: then none of the tasks is inserted.
+    /// </summary>
     private static ArgumentException? MisuseOf(Turn turn, IReadOnlyList<NewTask> tasks)
     {
         foreach (var task in tasks)
@@ -186,7 +191,9 @@ internal sealed class Enqueuing(
             base.Complete();
         }
 
-        /// <summary>A task that held a key ended while it was looked for: the key is free, and is asked for again.</summary>
+        /// <summary>
+        /// A task that held a key ended while it was looked for: the key is free, and is asked for again.
+        /// </summary>
         private void RunAgain()
         {
             NoteOutcomeUnknown();

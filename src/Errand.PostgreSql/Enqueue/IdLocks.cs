@@ -1,8 +1,8 @@
 namespace Errand.PostgreSql.Enqueue;
 
 /// <summary>
-/// Advisory locks, which whoever enqueues an id or a unique key that others may enqueue as well holds until the commit is seen by
-/// all. The next one then finds the task, live or finished, and nobody waits for a row.
+/// Advisory locks, which whoever enqueues an id or a unique key that others may enqueue as well holds until the commit
+/// is seen by all. The next one then finds the task, live or finished, and nobody waits for a row.
 /// </summary>
 internal sealed class IdLocks(PostgresStore store)
 {

@@ -2,18 +2,23 @@ using Npgsql;
 
 namespace Errand.PostgreSql.Enqueue;
 
-/// <summary>The new tasks of one turn: those that cannot exist yet, those that may, and the first of each unique key.</summary>
+/// <summary>
+/// The new tasks of one turn: those that cannot exist yet, those that may, and the first of each unique key.
+/// </summary>
 internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
 {
     private readonly List<NewRow> _new = [];
     private List<NewRow>? _known;
     private List<NewRow>? _unique;
     private Dictionary<(string Name, string Key), long>? _uniqueIds; // Which id was the first with the key.
-    private HashSet<long>? _inserted; // Of the known and the unique ones, those that did not exist: each is told so once.
+    // Of the known and the unique ones, those that did not exist: each is told so once.
+    private HashSet<long>? _inserted;
     private Dictionary<long, long>? _holders; // Which task holds the key of each unique one: itself or another.
     private bool _mayBeDue; // The server's clock decides whether a task of a given time is ready.
 
-    /// <summary>A task with a freshly allocated id, which cannot exist yet: handed to a worker that waits for it, if one does.</summary>
+    /// <summary>
+    /// A task with a freshly allocated id, which cannot exist yet: handed to a worker that waits for it, if one does.
+    /// </summary>
     internal void AddNew(Turn turn, NewTask task, long id)
     {
         var taker = enqueuing.Reserving.TakerOf(turn, task);
@@ -86,16 +91,19 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
         ),
         inserted as (
             insert into errand.errand_tasks (
-                id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name, max_attempts, state, retry,
-                trace, payload)
-            select id, taker, sign(taker)::int, due, now, now, @turn, timeout, expires, sign(taker)::int, ~priority, queue, name,
-                   max_attempts, case when taker <> 0 then 12 when due <= now then 10 else 11 end, retry, trace, payload
+                id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name,
+                max_attempts, state, retry, trace, payload)
+            select id, taker, sign(taker)::int, due, now, now, @turn, timeout, expires, sign(taker)::int, ~priority,
+                   queue, name, max_attempts,
+                   case when taker <> 0 then 12 when due <= now then 10 else 11 end, retry, trace, payload
             from   clock,
-                   unnest(@ids, @owners, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names, @max_attempts, @retries,
-                       @traces, @payloads)
-                       as new (id, owner, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, trace, payload),
+                   unnest(@ids, @owners, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names,
+                       @max_attempts, @retries, @traces, @payloads)
+                       as new (id, owner, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry,
+                           trace, payload),
                    lateral (
-                       select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end as due,
+                       select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end
+                                  as due,
                               case
                                   when owner <> 0 and not exists (
                                       select from errand.errand_paused_queues p where p.queue = new.queue)
@@ -157,23 +165,26 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
             select errand.errand_now_ms(@now) as now
         )
         insert into errand.errand_tasks (
-            id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name, max_attempts, state, retry,
-            trace, payload)
+            id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name, max_attempts,
+            state, retry, trace, payload)
         select id, 0, 0, due, now, now, 0, timeout, expires, 0, ~priority, queue, name, max_attempts,
                case when due <= now then 10 else 11 end, retry, trace, payload
         from   clock,
-               unnest(@ids, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names, @max_attempts, @retries, @traces,
-                   @payloads)
-                   as new (id, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, trace, payload),
-               lateral (select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end as due) as d
+               unnest(@ids, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names, @max_attempts, @retries,
+                   @traces, @payloads)
+                   as new (id, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, trace,
+                       payload),
+               lateral (
+                   select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end
+                              as due) as d
         where  not exists (select from errand.errand_finished f where f.id = new.id)
         order by id
         on conflict (id) do nothing
         returning id, state, due
         """;
 
-    // A task that another process settled while it was looked for here was neither live nor finished to that statement. This one
-    // sees it finished. language=postgresql
+    // A task that another process settled while it was looked for here was neither live nor finished to that statement.
+    // This one sees it finished. language=postgresql
     internal const string DeleteFinishedTasksSql = $"""
         {Turn.DeleteTasks} t
         using  errand.errand_finished f
@@ -202,7 +213,9 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
         }
     }
 
-    /// <summary>Whether the statements have inserted it. True once: of two tasks with one id, the second is not new.</summary>
+    /// <summary>
+    /// Whether the statements have inserted it. True once: of two tasks with one id, the second is not new.
+    /// </summary>
     internal bool TakeInserted(long id) => _inserted?.Remove(id) == true;
 
     /// <summary>The task that holds the key; with the id 0 when it has ended while it was looked for.</summary>

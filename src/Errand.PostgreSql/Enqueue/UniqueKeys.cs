@@ -4,15 +4,15 @@ using Npgsql;
 namespace Errand.PostgreSql.Enqueue;
 
 /// <summary>
-/// Unique keys: an index holds one while its task lives, and a table for a time after its enqueue. Both are written in the order
-/// of the keys, so that callers who enqueue the same keys wait for one another and not in a circle; and looked at again
-/// afterwards, by statements that see what was committed meanwhile.
+/// Unique keys: an index holds one while its task lives, and a table for a time after its enqueue. Both are written in
+/// the order of the keys, so that callers who enqueue the same keys wait for one another and not in a circle; and
+/// looked at again afterwards, by statements that see what was committed meanwhile.
 /// </summary>
 internal sealed class UniqueKeys(StoreClock clock, IdLocks locks)
 {
     /// <summary>
-    /// The lock of a task's key. The locks are few, so that no number of keys in one transaction can exhaust the server's table
-    /// of locks; two keys that share one wait for each other, and no more.
+    /// The lock of a task's key. The locks are few, so that no number of keys in one transaction can exhaust the
+    /// server's table of locks; two keys that share one wait for each other, and no more.
     /// </summary>
     internal static long LockOf(NewTask task)
     {
@@ -50,15 +50,18 @@ internal sealed class UniqueKeys(StoreClock clock, IdLocks locks)
             select errand.errand_now_ms(@now) as now
         )
         insert into errand.errand_tasks (
-            id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name, max_attempts, state, unique_key,
-            retry, trace, payload)
+            id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name, max_attempts,
+            state, unique_key, retry, trace, payload)
         select id, 0, 0, due, now, now, 0, timeout, expires, 0, ~priority, queue, name, max_attempts,
                case when due <= now then 10 else 11 end, key, retry, trace, payload
         from   clock,
-               unnest(@ids, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names, @max_attempts, @retries, @traces,
-                   @payloads, @keys)
-                   as new (id, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, trace, payload, key),
-               lateral (select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end as due) as d
+               unnest(@ids, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names, @max_attempts, @retries,
+                   @traces, @payloads, @keys)
+                   as new (id, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, trace,
+                       payload, key),
+               lateral (
+                   select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end
+                              as due) as d
         where  not exists (select from errand.errand_finished f where f.id = new.id)
         and    not exists (
             select
@@ -92,7 +95,8 @@ internal sealed class UniqueKeys(StoreClock clock, IdLocks locks)
         from   unnest(@ids, @names, @keys) as new (id, name, key)
         left join errand.errand_finished f on f.id = new.id
         left join errand.errand_tasks t on t.name = new.name and t.unique_key = new.key
-        left join errand.errand_unique_periods p on p.name = new.name and p.key = new.key and p.until > errand.errand_now_ms(@now)
+        left join errand.errand_unique_periods p
+                  on p.name = new.name and p.key = new.key and p.until > errand.errand_now_ms(@now)
         where  coalesce(f.id, t.id, p.id) is not null
         """;
 
@@ -103,7 +107,8 @@ internal sealed class UniqueKeys(StoreClock clock, IdLocks locks)
     /// <param name="holders">Is given the id of the task that holds the key of each.</param>
     /// <param name="row">Reads the id, the state and the due time of each that is inserted.</param>
     internal void Insert(
-        Turn turn, List<NewRow> rows, HashSet<long> inserted, Dictionary<long, long> holders, Action<NpgsqlDataReader> row)
+        Turn turn, List<NewRow> rows, HashSet<long> inserted, Dictionary<long, long> holders,
+        Action<NpgsqlDataReader> row)
     {
         var ids = rows.ConvertAll(one => one.Id).ToArray();
         var names = rows.ConvertAll(one => turn.IdOf(one.Task.Name)).ToArray();

@@ -11,7 +11,8 @@ internal sealed class Overview(StoreClock clock)
         var live = 0;
         TimeSpan? oldest = null;
         await snapshot.RunAsync(batch => batch
-            .Add(CountsSql, row => counts.Add(new QueueCount(row.GetString(0), (TaskState)row.GetInt32(1), row.GetInt64(2))))
+            .Add(CountsSql, row =>
+                counts.Add(new QueueCount(row.GetString(0), (TaskState)row.GetInt32(1), row.GetInt64(2))))
             .With("finished", QueueOverview.FinishedLimit)
             .Add(Pauses.SelectPausedSql, row => paused.Add(row.GetString(0)))
             .Add(CountLiveSql, row => live = row.GetInt32(0)).With("now", clock.TestNow)
@@ -28,7 +29,8 @@ internal sealed class Overview(StoreClock clock)
             OldestWaiting = oldest,
             Unclaimed =
             [
-                .. unclaimed.OrderByDescending(count => count.Tasks).ThenBy(count => count.Name, StringComparer.Ordinal),
+                .. unclaimed.OrderByDescending(count => count.Tasks)
+                    .ThenBy(count => count.Name, StringComparer.Ordinal),
             ],
         };
     }
@@ -105,7 +107,8 @@ internal sealed class Overview(StoreClock clock)
             from   errand.errand_worker_names k
             join   errand.errand_workers a on a.id = k.worker, clock
             where  k.name = w.name
-            and    greatest(a.beat, floor(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint) + a.lease > clock.now)
+            and    greatest(a.beat, floor(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint) + a.lease
+                   > clock.now)
         group by n.text
         """;
 }

@@ -2,13 +2,16 @@ using System.Text;
 
 namespace Errand.PostgreSql.Inspect;
 
-/// <summary>Retry: a task that has failed permanently waits again under its id, and one that is due later is due now.</summary>
+/// <summary>
+/// Retry: a task that has failed permanently waits again under its id, and one that is due later is due now.
+/// </summary>
 internal sealed class Retries(StoreClock clock)
 {
     /// <summary>Failed tasks that are looked at for one page at most.</summary>
     private const int FailedLookedAt = 5_000;
 
-    internal Operation<Turn, (int Count, bool IsThere)> Retry(IReadOnlyList<long> ids) => new RetryOperation(clock, [.. ids]);
+    internal Operation<Turn, (int Count, bool IsThere)> Retry(IReadOnlyList<long> ids) =>
+        new RetryOperation(clock, [.. ids]);
 
     // One whose time has come already keeps its place. language=postgresql
     private const string HurrySql = """
@@ -18,9 +21,9 @@ internal sealed class Retries(StoreClock clock)
         returning id
         """;
 
-    // All its attempts are available again; its epoch stays, so that the next start is higher than any before. It has no expiry
-    // any more. The attempt that ended it is one among others now. A task whose unique key another holds stays failed.
-    // language=postgresql
+    // All its attempts are available again; its epoch stays, so that the next start is higher than any before. It has
+    // no expiry any more. The attempt that ended it is one among others now. A task whose unique key another holds
+    // stays failed. language=postgresql
     private const string ReviveSql = """
         with failed as materialized (
             select *
@@ -30,10 +33,10 @@ internal sealed class Retries(StoreClock clock)
         ),
         revived as (
             insert into errand.errand_tasks (
-                id, owner, epoch, due, enqueued, started, turn, timeout, attempt, rank, queue, name, max_attempts, state, unique_key, retry,
-                payload)
-            select id, 0, epoch, errand.errand_now_ms(@now), enqueued, started, 0, timeout, 0, rank, queue, name, max_attempts, 10, unique_key,
-                   retry, payload
+                id, owner, epoch, due, enqueued, started, turn, timeout, attempt, rank, queue, name, max_attempts,
+                state, unique_key, retry, payload)
+            select id, 0, epoch, errand.errand_now_ms(@now), enqueued, started, 0, timeout, 0, rank, queue, name,
+                   max_attempts, 10, unique_key, retry, payload
             from   failed
             order by name, unique_key
             on conflict do nothing
@@ -76,7 +79,8 @@ internal sealed class Retries(StoreClock clock)
             order by finished, id
             limit    @looked) as page
         where  queue = coalesce(@queue, queue) and name = coalesce(@name, name)
-        and    (@error = ''::bytea or (select position(@error in f.error) from errand.errand_finished f where f.id = page.id) > 0)
+        and    (@error = ''::bytea
+                or (select position(@error in f.error) from errand.errand_finished f where f.id = page.id) > 0)
         order by finished, id
         limit  @limit
         """;
@@ -91,15 +95,16 @@ internal sealed class Retries(StoreClock clock)
         """;
 
     /// <summary>
-    /// The next failed tasks that a filter means, in the order in which they failed. None that fails after the first look is among
-    /// them: one that fails again at once would be retried forever.
+    /// The next failed tasks that a filter means, in the order in which they failed. None that fails after the first
+    /// look is among them: one that fails again at once would be retried forever.
     /// </summary>
     internal static async Task<FailedPage> ListFailedAsync(Snapshot snapshot, TaskFilter filter, FailedPage previous)
     {
         var until = previous.Until;
         if (until is null)
         {
-            await snapshot.RunAsync(batch => batch.Add(LastFailedSql, row => until = row.GetInt64(0))).ConfigureAwait(false);
+            await snapshot.RunAsync(batch => batch.Add(LastFailedSql, row => until = row.GetInt64(0)))
+                .ConfigureAwait(false);
         }
 
         if (previous.Next is not { } after || until is not { } last
@@ -121,12 +126,14 @@ internal sealed class Retries(StoreClock clock)
             .With("queue", (long?)names.Queue).With("name", (long?)names.Name)
             .With("error", Encoding.UTF8.GetBytes(filter.ErrorContains ?? "")).With("limit", PageQuery.RetryBatch)
             .Add(LastLookedAtSql, row => lookedDownTo = new FailedMark(row.GetInt64(1), row.GetInt64(0)))
-            .With("finished", after.Finished).With("id", after.Id).With("until", last).With("looked", FailedLookedAt - 1))
+            .With("finished", after.Finished).With("id", after.Id).With("until", last)
+            .With("looked", FailedLookedAt - 1))
             .ConfigureAwait(false);
         return new FailedPage(ids, ids.Count < PageQuery.RetryBatch ? lookedDownTo : next, last);
     }
 
-    private sealed class RetryOperation(StoreClock clock, long[] ids) : Operation<Turn, (int Count, bool IsThere)>, ILocksTasks
+    private sealed class RetryOperation(
+        StoreClock clock, long[] ids) : Operation<Turn, (int Count, bool IsThere)>, ILocksTasks
     {
         internal override TurnStage Stage => TurnStage.Settle;
 
@@ -139,7 +146,8 @@ internal sealed class Retries(StoreClock clock)
             var retried = new HashSet<long>();
             if (MayBeDone)
             {
-                turn.Add(LiveSql, row => retried.Add(row.GetInt64(0))).With("ids", ids); // By a turn whose answer was lost.
+                // By a turn whose answer was lost.
+                turn.Add(LiveSql, row => retried.Add(row.GetInt64(0))).With("ids", ids);
             }
 
             Result = default;

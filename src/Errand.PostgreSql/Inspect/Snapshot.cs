@@ -17,8 +17,8 @@ internal sealed record Snapshot(NpgsqlConnection Connection, NpgsqlTransaction T
         {
             try
             {
-                var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken)
-                    .ConfigureAwait(false);
+                var transaction = await connection
+                    .BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
                 await using (transaction.ConfigureAwait(false))
                 {
                     return await read(new Snapshot(connection, transaction, store)).ConfigureAwait(false);

@@ -22,7 +22,8 @@ internal static class TaskList
 
     // The limit of the inner select keeps filters out of it, so that it counts what is looked at. language=postgresql
     private const string ListLiveSql = """
-        select page.id, page.state, q.text, n.text, ~page.rank, page.attempt, page.epoch, page.enqueued, page.due, page.started,
+        select page.id, page.state, q.text, n.text, ~page.rank, page.attempt, page.epoch, page.enqueued, page.due,
+               page.started,
                null::bigint
         from   (
             select   id, state, queue, name, rank, attempt, epoch, enqueued, due, started
@@ -32,7 +33,8 @@ internal static class TaskList
             limit    @looked) as page
         join   errand.errand_names q on q.id = page.queue
         join   errand.errand_names n on n.id = page.name
-        where  page.state = any(@states) and page.queue = coalesce(@queue, page.queue) and page.name = coalesce(@name, page.name)
+        where  page.state = any(@states) and page.queue = coalesce(@queue, page.queue)
+        and    page.name = coalesce(@name, page.name)
         order by page.id desc
         limit  @limit
         """;
@@ -55,8 +57,8 @@ internal static class TaskList
 
     // As above. The errors lie beside the row, and are read only where one is asked for. language=postgresql
     private const string ListFinishedSql = """
-        select page.id, page.state, q.text, n.text, ~page.rank, page.attempt, page.epoch, page.enqueued, page.due, page.started,
-               page.finished
+        select page.id, page.state, q.text, n.text, ~page.rank, page.attempt, page.epoch, page.enqueued, page.due,
+               page.started, page.finished
         from   (
             select   id, state, queue, name, rank, attempt, epoch, enqueued, due, started, finished
             from     errand.errand_finished
@@ -65,8 +67,10 @@ internal static class TaskList
             limit    @looked) as page
         join   errand.errand_names q on q.id = page.queue
         join   errand.errand_names n on n.id = page.name
-        where  page.state = any(@states) and page.queue = coalesce(@queue, page.queue) and page.name = coalesce(@name, page.name)
-        and    (@error = ''::bytea or (select position(@error in f.error) from errand.errand_finished f where f.id = page.id) > 0)
+        where  page.state = any(@states) and page.queue = coalesce(@queue, page.queue)
+        and    page.name = coalesce(@name, page.name)
+        and    (@error = ''::bytea
+                or (select position(@error in f.error) from errand.errand_finished f where f.id = page.id) > 0)
         order by page.id desc
         limit  @limit
         """;
@@ -104,7 +108,9 @@ internal static class TaskList
         Attempt = row.GetInt32(5),
         EnqueuedAt = Times.Of(row.GetInt64(7)),
         DueAt = Times.Of(row.GetInt64(8)),
-        StartedAt = row.GetInt64(6) > 0 ? Times.Of(row.GetInt64(9)) : null, // Before the first start it is that of the enqueue.
+
+        // Before the first start, the column holds the time of the enqueue.
+        StartedAt = row.GetInt64(6) > 0 ? Times.Of(row.GetInt64(9)) : null,
         FinishedAt = row.IsDBNull(10) ? null : Times.Of(row.GetInt64(10)),
     };
 

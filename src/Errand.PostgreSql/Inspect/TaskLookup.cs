@@ -8,8 +8,8 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
 {
     // language=postgresql
     private const string FindLiveSql = """
-        select t.state, q.text, n.text, ~t.rank, t.attempt, t.epoch, t.enqueued, t.due, t.started, t.max_attempts, t.timeout, t.expires,
-               t.unique_key, t.owner, t.cancelled, t.parked, t.payload
+        select t.state, q.text, n.text, ~t.rank, t.attempt, t.epoch, t.enqueued, t.due, t.started, t.max_attempts,
+               t.timeout, t.expires, t.unique_key, t.owner, t.cancelled, t.parked, t.payload
         from   errand.errand_tasks t
         join   errand.errand_names q on q.id = t.queue
         join   errand.errand_names n on n.id = t.name
@@ -44,8 +44,8 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
 
     // language=postgresql
     private const string FindFinishedSql = """
-        select f.state, q.text, n.text, ~f.rank, f.attempt, f.epoch, f.enqueued, f.due, f.started, f.finished, f.max_attempts, f.timeout,
-               f.unique_key, f.result, f.error, f.payload
+        select f.state, q.text, n.text, ~f.rank, f.attempt, f.epoch, f.enqueued, f.due, f.started, f.finished,
+               f.max_attempts, f.timeout, f.unique_key, f.result, f.error, f.payload
         from   errand.errand_finished f
         join   errand.errand_names q on q.id = f.queue
         join   errand.errand_names n on n.id = f.name
@@ -95,7 +95,8 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
             .Add(FindLiveSql, row => details = ReadLive(row, id)).With("id", id)
             .Add(FindFinishedSql, row => details = ReadFinished(row, id)).With("id", id)
             .Add(FindProgressSql, row => progress = new TaskProgress(
-                row.IsDBNull(0) ? null : row.GetDouble(0), row.IsDBNull(1) ? null : row.GetString(1), Times.Of(row.GetInt64(2))))
+                row.IsDBNull(0) ? null : row.GetDouble(0), row.IsDBNull(1) ? null : row.GetString(1),
+                Times.Of(row.GetInt64(2))))
             .With("task", id)
             .Add(FindHistorySql, row => history.Insert(0, new TaskAttempt(
                 row.GetInt32(0), row.GetInt64(1), Times.Of(row.GetInt64(2)), Times.Of(row.GetInt64(3)), row.GetInt64(4),

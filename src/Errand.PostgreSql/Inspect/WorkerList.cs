@@ -1,12 +1,15 @@
 namespace Errand.PostgreSql.Inspect;
 
-/// <summary>The workers of every process as people see them: where they run, what they serve, and what each holds.</summary>
+/// <summary>
+/// The workers of every process as people see them: where they run, what they serve, and what each holds.
+/// </summary>
 internal sealed class WorkerList(StoreClock clock)
 {
     // language=postgresql
     private const string DescribeWorkersSql = """
         select   w.id, w.host, w.process, w.started, w.lease, w.queues, w.concurrency,
-                 greatest(w.beat, floor(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint) + w.lease > c.now,
+                 greatest(w.beat, floor(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint) + w.lease
+                 > c.now,
                  array(
                      select n.text
                      from   errand.errand_worker_names k join errand.errand_names n on n.id = k.name

@@ -1,6 +1,8 @@
 namespace Errand.PostgreSql.Reserve;
 
-/// <summary>A task that has not started by its expiry ends instead, at that time, whether a worker asks for it or not.</summary>
+/// <summary>
+/// A task that has not started by its expiry ends instead, at that time, whether a worker asks for it or not.
+/// </summary>
 internal sealed class Expiry(StoreClock clock) : Part<Turn>
 {
     private const long Unknown = 0;
@@ -10,7 +12,8 @@ internal sealed class Expiry(StoreClock clock) : Part<Turn>
 
     private long _next; // The earliest expiry of a task that waits, by the server's clock.
 
-    internal override Moments Hears => Moments.Doubted | Moments.Plan | Moments.Upkeep | Moments.Inserted | Moments.Committed;
+    internal override Moments Hears =>
+        Moments.Doubted | Moments.Plan | Moments.Upkeep | Moments.Inserted | Moments.Committed;
 
     internal override void Doubted(Doubt why) => _next = Unknown;
 
@@ -50,7 +53,8 @@ internal sealed class Expiry(StoreClock clock) : Part<Turn>
                 for update skip locked))
             returning id, owner, epoch, due, enqueued, started, attempt, rank, queue, name
         )
-        insert into errand.errand_finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state)
+        insert into errand.errand_finished (
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state)
         select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name, 23
         from   settled
         returning id
@@ -58,7 +62,8 @@ internal sealed class Expiry(StoreClock clock) : Part<Turn>
 
     // language=postgresql
     private const string NextExpirySql = """
-        select errand.errand_now_ms(@now), (select min(expires) from errand.errand_tasks where expires is not null and state <> 12)
+        select errand.errand_now_ms(@now),
+               (select min(expires) from errand.errand_tasks where expires is not null and state <> 12)
         """;
 
     private void Expire(Turn turn)

@@ -1,8 +1,8 @@
 namespace Errand.PostgreSql.Reserve;
 
 /// <summary>
-/// A place in the order of one queue: what is before it has been taken, or passed over. A reserve begins there, so that dead rows,
-/// which vacuum cannot remove while somebody holds an old snapshot, are not looked through each time.
+/// A place in the order of one queue: what is before it has been taken, or passed over. A reserve begins there, so that
+/// dead rows, which vacuum cannot remove while somebody holds an old snapshot, are not looked through each time.
 /// </summary>
 internal readonly record struct Floor(int Rank, long Due, long Id)
 {

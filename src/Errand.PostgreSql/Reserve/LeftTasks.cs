@@ -1,6 +1,9 @@
 namespace Errand.PostgreSql.Reserve;
 
-/// <summary>Which new tasks of a turn are ready and were handed to nobody: other processes are told, unless a worker here takes them.</summary>
+/// <summary>
+/// Which new tasks of a turn are ready and were handed to nobody: other processes are told, unless a worker here takes
+/// them.
+/// </summary>
 internal sealed class LeftTasks() : TurnRows(TurnStage.Enqueue)
 {
     private readonly HashSet<(string Queue, string Name)> _left = [];

@@ -2,7 +2,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Errand.PostgreSql.Reserve;
 
-/// <summary>A task whose name no live worker knows is put aside, so that it neither blocks others nor burns attempts.</summary>
+/// <summary>
+/// A task whose name no live worker knows is put aside, so that it neither blocks others nor burns attempts.
+/// </summary>
 internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger logger)
 {
     /// <summary>Tasks at the head of a queue among which unknown names are looked for.</summary>

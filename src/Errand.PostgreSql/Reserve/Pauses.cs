@@ -1,6 +1,8 @@
 namespace Errand.PostgreSql.Reserve;
 
-/// <summary>Queues that are paused. What is remembered is as of the last sweep; the statement that reserves looks for itself.</summary>
+/// <summary>
+/// Queues that are paused. What is remembered is as of the last sweep; the statement that reserves looks for itself.
+/// </summary>
 internal sealed class Pauses
 {
     private readonly HashSet<string> _paused = new(StringComparer.Ordinal);

@@ -1,6 +1,8 @@
 namespace Errand.PostgreSql.Reserve;
 
-/// <summary>Scheduled tasks become pending when their time has come, in turns in which a worker waits: nobody else can tell.</summary>
+/// <summary>
+/// Scheduled tasks become pending when their time has come, in turns in which a worker waits: nobody else can tell.
+/// </summary>
 internal sealed class Promotion(WaitingWorkers<Turn, Waiting> waiting, StoreClock clock) : Part<Turn>
 {
     private const long Unknown = 0;

@@ -3,12 +3,12 @@ using Npgsql;
 namespace Errand.PostgreSql.Reserve;
 
 /// <summary>
-/// Reserve: workers wait in a list, holding no connection, and each turn fills what it can. A worker that waits may be given a
-/// new task as it is inserted.
+/// Reserve: workers wait in a list, holding no connection, and each turn fills what it can. A worker that waits may be
+/// given a new task as it is inserted.
 /// </summary>
 internal sealed class Reserving(
-    WaitingWorkers<Turn, Waiting> waiting, LocalWorkers workers, Readiness readiness, SchemaWatch schema, StoreClock clock,
-    TimeProvider time, Pauses pauses, Promotion promotion, Parking parking) : Part<Turn>
+    WaitingWorkers<Turn, Waiting> waiting, LocalWorkers workers, Readiness readiness, SchemaWatch schema,
+    StoreClock clock, TimeProvider time, Pauses pauses, Promotion promotion, Parking parking) : Part<Turn>
 {
     /// <summary>How old a floor may become: others may have put tasks before it.</summary>
     private static readonly TimeSpan FloorInterval = TimeSpan.FromSeconds(1);
@@ -21,7 +21,8 @@ internal sealed class Reserving(
 
     internal override bool NeedsStore => waiting.Count > 0;
 
-    internal ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(ReserveRequest request, CancellationToken cancellationToken) =>
+    internal ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
+        ReserveRequest request, CancellationToken cancellationToken) =>
         waiting.ReserveAsync(new Waiting(request, time, readiness, schema, Join), cancellationToken);
 
     private void Join(Waiting worker)
@@ -107,13 +108,14 @@ internal sealed class Reserving(
     }
 
     /// <summary>
-    /// The worker that a new task can be handed to as it is inserted: one that waits on the queue, knows the name and has room,
-    /// and only while it has seen everything that is known to be ready.
+    /// The worker that a new task can be handed to as it is inserted: one that waits on the queue, knows the name and
+    /// has room, and only while it has seen everything that is known to be ready.
     /// </summary>
     internal Waiting? TakerOf(Turn turn, NewTask task)
     {
         // Of a task with a time of its own, the server's clock decides whether it may start.
-        if (task.DueAt is not null || task.Delay > TimeSpan.Zero || task.ExpiresAt is not null || pauses.IsPaused(task.Queue))
+        if (task.DueAt is not null || task.Delay > TimeSpan.Zero || task.ExpiresAt is not null
+            || pauses.IsPaused(task.Queue))
         {
             return null;
         }
@@ -129,7 +131,9 @@ internal sealed class Reserving(
         return null;
     }
 
-    /// <summary>Tasks handed off are due, and enqueued, at the server's time of the insert. Not all may have started.</summary>
+    /// <summary>
+    /// Tasks handed off are due, and enqueued, at the server's time of the insert. Not all may have started.
+    /// </summary>
     internal void HandedOff(long now, long[] started)
     {
         if (waiting.Count > 0)
@@ -151,7 +155,9 @@ internal sealed class Reserving(
         }
     }
 
-    /// <summary>Each worker that has not seen all has one of its queues looked at in a turn; with nothing there, the next.</summary>
+    /// <summary>
+    /// Each worker that has not seen all has one of its queues looked at in a turn; with nothing there, the next.
+    /// </summary>
     internal override void Fill(Turn turn)
     {
         var version = readiness.Version + (turn.Effects.IsReady ? 1 : 0);
@@ -172,8 +178,8 @@ internal sealed class Reserving(
         }
     }
 
-    // One statement for each queue: several in one would be sorted as a whole. The ids are fetched first because the plan of any
-    // other form may scan the table. language=postgresql
+    // One statement for each queue: several in one would be sorted as a whole. The ids are fetched first because the
+    // plan of any other form may scan the table. language=postgresql
     internal const string ReserveSql = """
         update errand.errand_tasks t
         set    state = 12, owner = @owner, epoch = t.epoch + 1, attempt = t.attempt + 1, turn = @turn,
@@ -188,7 +194,8 @@ internal sealed class Reserving(
             order by rank, due, id
             limit  @count
             for update skip locked))
-        returning t.id, t.name, t.due, t.epoch, t.attempt, t.max_attempts, t.enqueued, t.timeout, t.retry, t.trace, t.payload, t.rank
+        returning t.id, t.name, t.due, t.epoch, t.attempt, t.max_attempts, t.enqueued, t.timeout, t.retry, t.trace,
+            t.payload, t.rank
         """;
 
     private void Reserve(Turn turn, Waiting waiting, string queue, int room)
@@ -205,9 +212,9 @@ internal sealed class Reserving(
                 last = last.IsBefore(place) ? place : last;
                 waiting.Give(place.Rank, task);
             })
-            .With("now", clock.TestNow).With("owner", waiting.Owner).With("turn", turn.Number).With("queue", turn.IdOf(queue))
-            .With("names", worker.NameIds).With("floor_rank", floor.Rank).With("floor_due", floor.Due)
-            .With("floor_id", floor.Id).With("count", room);
+            .With("now", clock.TestNow).With("owner", waiting.Owner).With("turn", turn.Number)
+            .With("queue", turn.IdOf(queue)).With("names", worker.NameIds).With("floor_rank", floor.Rank)
+            .With("floor_due", floor.Due).With("floor_id", floor.Id).With("count", room);
         waiting.Ask(room, () => worker.SetFloor(queue, last, version));
         if (!worker.WasFull(queue))
         {
@@ -230,7 +237,8 @@ internal sealed class Reserving(
     };
 
     /// <summary>
-    /// After the commit, and before anything else: a worker that asks again in time for the next turn has new tasks handed to it.
+    /// After the commit, and before anything else: a worker that asks again in time for the next turn has new tasks
+    /// handed to it.
     /// </summary>
     internal override void Committing(Turn turn) => turn.Effects.AfterCommit(() => Deliver(turn));
 

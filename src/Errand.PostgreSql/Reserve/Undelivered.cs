@@ -1,8 +1,8 @@
 namespace Errand.PostgreSql.Reserve;
 
 /// <summary>
-/// Turns whose answer was lost may have started tasks for workers that never heard of them. The next turn gives those back, and
-/// does not charge the attempt.
+/// Turns whose answer was lost may have started tasks for workers that never heard of them. The next turn gives those
+/// back, and does not charge the attempt.
 /// </summary>
 internal sealed class Undelivered(WaitingWorkers<Turn, Waiting> waiting) : Part<Turn>
 {

@@ -1,13 +1,16 @@
 namespace Errand.PostgreSql.Reserve;
 
-/// <summary>A worker that waits for tasks: which of its queues it looks at next, and what it has been given in this turn.</summary>
+/// <summary>
+/// A worker that waits for tasks: which of its queues it looks at next, and what it has been given in this turn.
+/// </summary>
 internal sealed class Waiting(
     ReserveRequest request, TimeProvider time, Readiness readiness, SchemaWatch schema, Action<Waiting> join)
     : WaitingWorker<Turn>(request, time), IUsesNames
 {
     private readonly TimeProvider _time = time;
     private readonly bool _hasPatterns = request.Queues.Any(queue => queue.IsPattern);
-    private readonly List<(NewTask Task, long Id)> _handedOff = []; // New tasks of this turn that are inserted as its own.
+    // New tasks of this turn that are inserted as its own.
+    private readonly List<(NewTask Task, long Id)> _handedOff = [];
     private readonly List<(int Rank, ReservedTask Task)> _reserved = [];
     private LocalWorker? _worker;
     private long _lookVersion = -1; // The version that its queues are being looked at for.
@@ -32,11 +35,14 @@ internal sealed class Waiting(
 
     internal int Room => RoomBeside(_handedOff.Count + _reserved.Count);
 
-    /// <summary>Its time is over, and it has looked at each of its queues since it came; or nothing may be given any more.</summary>
+    /// <summary>
+    /// Its time is over, and it has looked at each of its queues since it came; or nothing may be given any more.
+    /// </summary>
     internal override bool IsOver => Deadline <= _time.GetTimestamp()
         && (_looksLeft <= 0 || SeenVersion == readiness.Version || Room <= 0 || schema.Outdated is not null);
 
-    private int RoomBeside(int taken) => Math.Min(Request.MaxTasks, Request.FreeSlots?.Invoke() ?? int.MaxValue) - taken;
+    private int RoomBeside(int taken) =>
+        Math.Min(Request.MaxTasks, Request.FreeSlots?.Invoke() ?? int.MaxValue) - taken;
 
     internal override void Hear() => join(this);
 
@@ -45,7 +51,8 @@ internal sealed class Waiting(
     {
         _worker = worker;
 
-        // What its last wait has seen need not be looked through again; a worker that does not wait asks the store itself.
+        // What its last wait has seen need not be looked through again; a worker that does not wait asks the store
+        // itself.
         if (Request.Wait != TimeSpan.Zero && worker.LastSeen(Request.Queues) is { } version)
         {
             NoteSeen(version);
@@ -116,7 +123,9 @@ internal sealed class Waiting(
         _given++;
     }
 
-    /// <summary>It is known which queues have tasks ready; among those of one pattern each is first in its turn.</summary>
+    /// <summary>
+    /// It is known which queues have tasks ready; among those of one pattern each is first in its turn.
+    /// </summary>
     internal void SetQueues(List<string> ready, int turn)
     {
         HashSet<string> queues = new(StringComparer.Ordinal);

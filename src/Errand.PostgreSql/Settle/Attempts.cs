@@ -1,6 +1,8 @@
 namespace Errand.PostgreSql.Settle;
 
-/// <summary>Attempts that ended without ending their task: the last ones of each are kept as long as the task.</summary>
+/// <summary>
+/// Attempts that ended without ending their task: the last ones of each are kept as long as the task.
+/// </summary>
 internal sealed class Attempts : Part<Turn>
 {
     internal override Moments Hears => Moments.Removed;

@@ -1,8 +1,8 @@
 namespace Errand.PostgreSql.Settle;
 
 /// <summary>
-/// Cancel: a task that waits ends at once. One that runs is marked, and its worker is told, from every turn that may have brought
-/// such a mark until the task is settled.
+/// Cancel: a task that waits ends at once. One that runs is marked, and its worker is told, from every turn that may
+/// have brought such a mark until the task is settled.
 /// </summary>
 internal sealed class Cancellation(LocalWorkers workers, StoreClock clock, TimeProvider time) : Part<Turn>
 {
@@ -43,7 +43,8 @@ internal sealed class Cancellation(LocalWorkers workers, StoreClock clock, TimeP
             where  id = @id and state + 0 <> 12
             returning id, owner, epoch, due, enqueued, started, attempt, rank, queue, name
         )
-        insert into errand.errand_finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state)
+        insert into errand.errand_finished (
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state)
         select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name, 22
         from   settled
         returning id
@@ -68,7 +69,8 @@ internal sealed class Cancellation(LocalWorkers workers, StoreClock clock, TimeP
     {
         List<TaskLease> cancelled = [];
         turn
-            .Add(SelectCancelledSql, row => cancelled.Add(new TaskLease(row.GetInt64(0), row.GetInt64(1), row.GetInt64(2))))
+            .Add(SelectCancelledSql, row =>
+                cancelled.Add(new TaskLease(row.GetInt64(0), row.GetInt64(1), row.GetInt64(2))))
             .With("ours", workers.Owners());
         _markedHere = false;
         turn.Effects.AfterCommit(() =>
@@ -82,7 +84,8 @@ internal sealed class Cancellation(LocalWorkers workers, StoreClock clock, TimeP
         });
     }
 
-    private sealed class CancelOperation(Cancellation cancellation, long id) : Operation<Turn, CancelOutcome>, ILocksTasks
+    private sealed class CancelOperation(
+        Cancellation cancellation, long id) : Operation<Turn, CancelOutcome>, ILocksTasks
     {
         private CancelOutcome? _outcome;
 

@@ -1,12 +1,13 @@
 namespace Errand.PostgreSql.Settle;
 
 /// <summary>
-/// What a caller's open transaction holds: a task that it has completed and not committed, or an id that it has enqueued. A turn
-/// waits for such a lock only a moment. Then the operations that need it are put aside and looked at now and then, and nobody else
-/// waits for that transaction.
+/// What a caller's open transaction holds: a task that it has completed and not committed, or an id that it has
+/// enqueued. A turn waits for such a lock only a moment. Then the operations that need it are put aside and looked at
+/// now and then, and nobody else waits for that transaction.
 /// </summary>
 internal sealed class HeldTasks(
-    PostgresStore store, PostgresBackendOptions options, Sessions sessions, IdLocks locks, TimeProvider time) : Part<Turn>
+    PostgresStore store, PostgresBackendOptions options, Sessions sessions, IdLocks locks, TimeProvider time)
+    : Part<Turn>
 {
     private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(50);
 
@@ -15,7 +16,8 @@ internal sealed class HeldTasks(
 
     private readonly List<HeldUp> _aside = [];
 
-    // Found held when last looked at: an operation that needs one of them is put aside at once. Locks of keys are complements.
+    // Found held when last looked at: an operation that needs one of them is put aside at once. Locks of keys are
+    // complements.
     private readonly HashSet<long> _held = [];
     private long _lastLook;
 
@@ -36,7 +38,9 @@ internal sealed class HeldTasks(
     // language=postgresql
     private const string LimitWaitSql = "select set_config('lock_timeout', @limit, true)";
 
-    /// <summary>Behind a pooler, for this transaction alone: a session's settings would be another client's as well.</summary>
+    /// <summary>
+    /// Behind a pooler, for this transaction alone: a session's settings would be another client's as well.
+    /// </summary>
     internal static void LimitWait(Turn turn)
     {
         if (turn.Session.IsPooled)
@@ -89,7 +93,8 @@ internal sealed class HeldTasks(
 
             if (keys.Length > 0)
             {
-                batch.Add(HeldIdsSql, row => held.Add(~row.GetInt64(0))).With("ids", keys).With("scope", locks.KeyScope);
+                batch.Add(HeldIdsSql, row => held.Add(~row.GetInt64(0)))
+                    .With("ids", keys).With("scope", locks.KeyScope);
             }
         }).ConfigureAwait(false);
         return held;
@@ -128,7 +133,9 @@ internal sealed class HeldTasks(
     private static bool Needs(Operation<Turn> operation, HashSet<long> held) =>
         operation is ILocksTasks locking && locking.NeedsAny(held);
 
-    /// <summary>Before a turn: puts aside what needs something that was held, and takes back what need not be aside.</summary>
+    /// <summary>
+    /// Before a turn: puts aside what needs something that was held, and takes back what need not be aside.
+    /// </summary>
     internal async Task TakeBackAsync(
         List<Operation<Turn>> settles, List<Operation<Turn>> enqueues, List<Operation<Turn>> arrived)
     {
@@ -154,8 +161,9 @@ internal sealed class HeldTasks(
             {
                 _aside.RemoveAll(one => one.Operation == operation);
                 operation.Fail(new BackendBusyException(
-                    $"{store.Name}: an open transaction holds the task: it has completed it, or enqueued its id, and was not "
-                    + $"committed or rolled back within {options.BusyTimeout}. Nothing was changed; try again."));
+                    $"{store.Name}: an open transaction holds the task: it has completed it, or enqueued its id, and "
+                    + $"was not committed or rolled back within {options.BusyTimeout}. Nothing was changed; try "
+                    + "again."));
             }
         }
     }

@@ -15,8 +15,8 @@ internal sealed class Results(IInbox<Turn> inbox, TimeProvider time, Sessions se
         }
     }
 
-    // Both tables in one statement, which is one snapshot: between two, a task could move from one to the other, and it would be
-    // in neither. language=postgresql
+    // Both tables in one statement, which is one snapshot: between two, a task could move from one to the other, and it
+    // would be in neither. language=postgresql
     private const string FindTasksSql = """
         select f.id, f.state, n.text, q.text, f.attempt, f.enqueued, f.finished, f.result, f.error
         from   errand.errand_finished f
@@ -34,20 +34,29 @@ internal sealed class Results(IInbox<Turn> inbox, TimeProvider time, Sessions se
     {
         Dictionary<long, TaskResult?> found = [];
         await sessions.RunAloneAsync((_, batch) =>
-            batch.Add(FindTasksSql, row => found[row.GetInt64(0)] = Read(row)).With("ids", ids.ToArray())).ConfigureAwait(false);
+            batch.Add(FindTasksSql, row => found[row.GetInt64(0)] = Read(row)).With("ids", ids.ToArray()))
+                .ConfigureAwait(false);
         return found;
     }
 
-    private static TaskResult? Read(NpgsqlDataReader row) => row.GetInt16(1) < (int)TaskState.Succeeded ? null : new TaskResult
+    private static TaskResult? Read(NpgsqlDataReader row)
     {
-        Id = row.GetInt64(0),
-        State = (TaskState)row.GetInt16(1),
-        Name = row.GetString(2),
-        Queue = row.GetString(3),
-        Attempts = row.GetInt32(4),
-        EnqueuedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(5)),
-        FinishedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(6)),
-        Value = row.IsDBNull(7) ? default : row.GetFieldValue<byte[]>(7),
-        Error = row.IsDBNull(8) ? null : Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(8)),
-    };
+        if (row.GetInt16(1) < (int)TaskState.Succeeded)
+        {
+            return null;
+        }
+
+        return new TaskResult
+        {
+            Id = row.GetInt64(0),
+            State = (TaskState)row.GetInt16(1),
+            Name = row.GetString(2),
+            Queue = row.GetString(3),
+            Attempts = row.GetInt32(4),
+            EnqueuedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(5)),
+            FinishedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(6)),
+            Value = row.IsDBNull(7) ? default : row.GetFieldValue<byte[]>(7),
+            Error = row.IsDBNull(8) ? null : Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(8)),
+        };
+    }
 }

@@ -45,8 +45,10 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
             where  {Turn.Fence}
             returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name, s.result
         )
-        insert into errand.errand_finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, result)
-        select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name, 20, result
+        insert into errand.errand_finished (
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, result)
+        select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name,
+               20, result
         from   settled
         returning id, epoch
         """;
@@ -57,13 +59,14 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
             {Turn.DeleteTasks} t
             using  unnest(@ids, @owners, @epochs, @errors) as s (id, owner, epoch, error)
             where  {Turn.Fence}
-            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name, s.error, t.timeout,
-                t.max_attempts, t.retry, t.unique_key, t.payload
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name,
+                s.error, t.timeout, t.max_attempts, t.retry, t.unique_key, t.payload
         )
         insert into errand.errand_finished (
-            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error, timeout, max_attempts, retry,
-            unique_key, payload)
-        select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name, 21, error, timeout,
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error, timeout,
+            max_attempts, retry, unique_key, payload)
+        select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name,
+               21, error, timeout,
                max_attempts, retry, unique_key, payload
         from   settled
         returning id, epoch
@@ -97,7 +100,8 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
             select errand.errand_now_ms(@now) as now
         )
         update errand.errand_tasks t
-        set    state = case when s.delay <= 0 then 10 else 11 end, owner = 0, due = now + s.delay, attempt = t.attempt - 1
+        set    state = case when s.delay <= 0 then 10 else 11 end, owner = 0, due = now + s.delay,
+               attempt = t.attempt - 1
         from   clock, unnest(@ids, @owners, @epochs, @delays) as s (id, owner, epoch, delay)
         where  {Turn.Fence}
         and    t.cancelled is null
@@ -122,8 +126,10 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
             where  {Turn.Fence}
             returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name, s.error
         )
-        insert into errand.errand_finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error)
-        select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name, 22, error
+        insert into errand.errand_finished (
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error)
+        select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name,
+               22, error
         from   settled
         returning id, epoch
         """;
@@ -150,7 +156,8 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
 
         if (RowsOf(SettleKind.Snooze) is { } snoozes)
         {
-            Now(WithLeases(turn.WaitAgain(SnoozeSql, row => NoteWaiting(turn, row)), snoozes)).With("delays", Delays(snoozes));
+            Now(WithLeases(turn.WaitAgain(SnoozeSql, row => NoteWaiting(turn, row)), snoozes))
+                .With("delays", Delays(snoozes));
         }
 
         if (RowsOf(SettleKind.Release) is { } releases)
@@ -168,7 +175,9 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
 
     private TurnBatch Now(TurnBatch batch) => batch.With("now", settling.Clock.TestNow);
 
-    /// <summary>Ends as cancelled what its worker says so of, and what was to wait again but had a cancel request.</summary>
+    /// <summary>
+    /// Ends as cancelled what its worker says so of, and what was to wait again but had a cancel request.
+    /// </summary>
     private void Cancel(Turn turn)
     {
         List<SettleRow> cancels = [];
@@ -189,7 +198,8 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
     {
         var retries = RowsOf(SettleKind.Retry);
         var snoozes = RowsOf(SettleKind.Snooze);
-        if (RowsOf(SettleKind.Release) is not null || retries?.Exists(IsAtOnce) == true || snoozes?.Exists(IsAtOnce) == true)
+        if (RowsOf(SettleKind.Release) is not null || retries?.Exists(IsAtOnce) == true
+            || snoozes?.Exists(IsAtOnce) == true)
         {
             turn.Ready();
         }
@@ -217,7 +227,8 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
     private const string WasArchivedSql = """
         select f.id, f.epoch
         from   errand.errand_finished f
-        join   unnest(@ids, @owners, @epochs) as s (id, owner, epoch) on f.id = s.id and f.owner = s.owner and f.epoch = s.epoch
+        join   unnest(@ids, @owners, @epochs) as s (id, owner, epoch)
+               on f.id = s.id and f.owner = s.owner and f.epoch = s.epoch
         """;
 
     // language=postgresql
@@ -225,19 +236,23 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
         select s.id, s.epoch
         from   unnest(@ids, @owners, @epochs) as s (id, owner, epoch)
         where  exists (select from errand.errand_workers w where w.id = s.owner)
-        and    not exists (select from errand.errand_tasks t where t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12)
+        and    not exists (
+            select
+            from   errand.errand_tasks t
+            where  t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12)
         """;
 
     /// <summary>
-    /// Whether a settlement that finds nothing to settle was committed earlier, by a turn whose answer was lost. It was if this
-    /// owner and epoch archived the task. A retry or release was, whatever became of the task, while the owner stands: a task is
-    /// taken from its owner only after the owner's row is gone.
+    /// Whether a settlement that finds nothing to settle was committed earlier, by a turn whose answer was lost. It was
+    /// if this owner and epoch archived the task. A retry or release was, whatever became of the task, while the owner
+    /// stands: a task is taken from its owner only after the owner's row is gone.
     /// </summary>
     private void AddDoubtful(Turn turn)
     {
         if (_mayBeArchived is { } archived)
         {
-            WithLeases(turn.End(WasArchivedSql, NoteSettled), archived); // Whoever waits for its result has not been told.
+            // Whoever waits for its result has not been told.
+            WithLeases(turn.End(WasArchivedSql, NoteSettled), archived);
         }
 
         if (_mayBeGivenUp is { } givenUp)

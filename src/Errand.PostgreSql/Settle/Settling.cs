@@ -2,7 +2,9 @@ using System.Text;
 
 namespace Errand.PostgreSql.Settle;
 
-/// <summary>Settle: the operations, and the rule by which a task is completed, in turns and in callers' transactions.</summary>
+/// <summary>
+/// Settle: the operations, and the rule by which a task is completed, in turns and in callers' transactions.
+/// </summary>
 internal sealed class Settling(StoreClock clock, Expiry expiry, Vacuum vacuum)
 {
     internal StoreClock Clock => clock;
@@ -16,7 +18,8 @@ internal sealed class Settling(StoreClock clock, Expiry expiry, Vacuum vacuum)
 
     internal Operation<Turn, bool> MarkFailure(TaskLease lease, TaskFailure failure) => new SettleOperation(
         this, failure.RetryAfter is null ? SettleKind.Failure : SettleKind.Retry,
-        new SettleRow(lease, Encoding.UTF8.GetBytes(failure.Error), NewTasks.Milliseconds(failure.RetryAfter ?? TimeSpan.Zero)));
+        new SettleRow(
+            lease, Encoding.UTF8.GetBytes(failure.Error), NewTasks.Milliseconds(failure.RetryAfter ?? TimeSpan.Zero)));
 
     internal Operation<Turn, bool> MarkCancelled(TaskLease lease, string? reason) => new SettleOperation(
         this, SettleKind.Cancel, new SettleRow(lease, reason is null ? null : Encoding.UTF8.GetBytes(reason), 0));
@@ -39,7 +42,8 @@ internal sealed class Settling(StoreClock clock, Expiry expiry, Vacuum vacuum)
 
     private SettleRows RowsOf(Turn turn) => turn.Rows(() => new SettleRows(this));
 
-    private sealed class SettleOperation(Settling settling, SettleKind kind, SettleRow row) : Operation<Turn, bool>, ILocksTasks
+    private sealed class SettleOperation(
+        Settling settling, SettleKind kind, SettleRow row) : Operation<Turn, bool>, ILocksTasks
     {
         private SettleRows? _rows; // Null when it is not the first of this turn with its lease.
 

@@ -1,7 +1,8 @@
 namespace Errand.PostgreSql.Upkeep;
 
 /// <summary>Removes finished tasks whose time is over, and periods of unique keys, in bounded steps.</summary>
-internal sealed class Retention(RetentionPeriods periods, UniqueKeys unique, StoreClock clock, TimeProvider time) : Part<Turn>
+internal sealed class Retention(
+    RetentionPeriods periods, UniqueKeys unique, StoreClock clock, TimeProvider time) : Part<Turn>
 {
     /// <summary>Finished tasks of one state that are removed in one turn at most.</summary>
     private const int PruneBatch = 1_000;

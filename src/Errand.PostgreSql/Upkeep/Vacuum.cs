@@ -4,8 +4,8 @@ using Npgsql;
 namespace Errand.PostgreSql.Upkeep;
 
 /// <summary>
-/// The vacuum of the live tasks. Autovacuum's nap is the server's, a minute by default, in which a busy queue leaves millions of
-/// dead rows; so the engine vacuums its own table, one process at a time.
+/// The vacuum of the live tasks. Autovacuum's nap is the server's, a minute by default, in which a busy queue leaves
+/// millions of dead rows; so the engine vacuums its own table, one process at a time.
 /// </summary>
 internal sealed class Vacuum(
     PostgresStore store, PostgresBackendOptions options, TimeProvider time, ILogger logger, CancellationToken closing)
@@ -116,7 +116,10 @@ internal sealed class Vacuum(
         }
 
         var deadRows = new NpgsqlCommand(store.Sql(DeadRowsSql), connection);
-        var oldest = new NpgsqlCommand(OldestSnapshotSql, connection) { Parameters = { new("age", options.OldSnapshot) } };
+        var oldest = new NpgsqlCommand(OldestSnapshotSql, connection)
+        {
+            Parameters = { new("age", options.OldSnapshot) },
+        };
         await using (deadRows.ConfigureAwait(false))
         await using (oldest.ConfigureAwait(false))
         {

@@ -3,8 +3,11 @@ using NpgsqlTypes;
 
 namespace Errand.PostgreSql.Workers;
 
-/// <summary>Heartbeats: one synchronous statement on a connection of their own, without the thread pool and without the turns.</summary>
-internal sealed class Heartbeats(PostgresStore store, StoreClock clock, IInbox<Turn> inbox, LocalWorkers workers) : IDisposable
+/// <summary>
+/// Heartbeats: one synchronous statement on a connection of their own, without the thread pool and without the turns.
+/// </summary>
+internal sealed class Heartbeats(
+    PostgresStore store, StoreClock clock, IInbox<Turn> inbox, LocalWorkers workers) : IDisposable
 {
     /// <summary>The longest that a heartbeat may take, in seconds: a late one is worth little.</summary>
     private const int LongestBeat = 10;

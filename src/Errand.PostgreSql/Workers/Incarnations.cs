@@ -6,10 +6,12 @@ namespace Errand.PostgreSql.Workers;
 /// <summary>Worker incarnations: how they begin and end, and which of their tasks wait again then.</summary>
 internal sealed class Incarnations(LocalWorkers workers, StoreClock clock, Random random, Sweep sweep, Expiry expiry)
 {
-    internal Operation<Turn, long> Begin(WorkerRegistration registration) => new BeginWorkerOperation(this, registration);
+    internal Operation<Turn, long> Begin(WorkerRegistration registration) =>
+        new BeginWorkerOperation(this, registration);
 
     /// <summary>Releases what the owner has without knowing of it.</summary>
-    internal Operation<Turn, int> Reconcile(long owner, IReadOnlySet<long> known) => new ReconcileOperation(this, owner, known);
+    internal Operation<Turn, int> Reconcile(long owner, IReadOnlySet<long> known) =>
+        new ReconcileOperation(this, owner, known);
 
     internal Operation<Turn, bool> End(long owner, bool release) => new EndWorkerOperation(this, owner, release);
 
@@ -64,15 +66,16 @@ internal sealed class Incarnations(LocalWorkers workers, StoreClock clock, Rando
                 for update skip locked))
             returning id, owner, epoch, due, enqueued, started, attempt, rank, queue, name
         )
-        insert into errand.errand_finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state)
+        insert into errand.errand_finished (
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state)
         select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name, 22
         from   settled
         returning id
         """;
 
     /// <summary>
-    /// Releases, uncharged, what an owner owns but for <paramref name="known"/>, and for what an open transaction has completed: if
-    /// that rolls back, the sweep finds it among the tasks of the dead.
+    /// Releases, uncharged, what an owner owns but for <paramref name="known"/>, and for what an open transaction has
+    /// completed: if that rolls back, the sweep finds it among the tasks of the dead.
     /// </summary>
     private void ReleaseOwned(Turn turn, long owner, IReadOnlySet<long> known, Action<NpgsqlDataReader> row)
     {
@@ -114,7 +117,8 @@ internal sealed class Incarnations(LocalWorkers workers, StoreClock clock, Rando
 
     private void Drop(long owner) => workers.Drop(owner);
 
-    private sealed class ReconcileOperation(Incarnations incarnations, long owner, IReadOnlySet<long> known) : Operation<Turn, int>
+    private sealed class ReconcileOperation(
+        Incarnations incarnations, long owner, IReadOnlySet<long> known) : Operation<Turn, int>
     {
         internal override TurnStage Stage => TurnStage.Settle;
 

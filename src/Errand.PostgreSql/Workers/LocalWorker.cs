@@ -51,7 +51,9 @@ internal sealed class LocalWorker(long owner, WorkerRegistration registration) :
 
     internal void SawAll(long version, IReadOnlyList<QueueSubscription> queues) => _seen = (version, queues);
 
-    /// <summary>The version of what is ready that it has seen all of in these queues; null when it has not looked at them.</summary>
+    /// <summary>
+    /// The version of what is ready that it has seen all of in these queues; null when it has not looked at them.
+    /// </summary>
     internal long? LastSeen(IReadOnlyList<QueueSubscription> queues) =>
         ReferenceEquals(_seen.Queues, queues) ? _seen.Version : null;
 }

@@ -5,14 +5,16 @@ using Npgsql;
 namespace Errand.PostgreSql.Workers;
 
 /// <summary>
-/// How processes tell each other of new tasks: LISTEN and NOTIFY, each on a connection of its own. Behind a pooler of transactions
-/// nothing can listen.
+/// How processes tell each other of new tasks: LISTEN and NOTIFY, each on a connection of its own. Behind a pooler of
+/// transactions nothing can listen.
 /// </summary>
 internal sealed class Notifications(
     PostgresStore store, PostgresBackendOptions options, Sessions sessions, Neighbours neighbours, SchemaWatch schema,
     ILogger logger, CancellationTokenSource closing) : Part<Turn>, IAsyncDisposable
 {
-    /// <summary>Notifications are this far apart at least: each takes a lock of the whole server at its commit.</summary>
+    /// <summary>
+    /// Notifications are this far apart at least: each takes a lock of the whole server at its commit.
+    /// </summary>
     private static readonly TimeSpan NotifyPause = TimeSpan.FromMilliseconds(5);
 
     /// <summary>How long a listener hears nothing before it looks whether its connection lives.</summary>
@@ -24,7 +26,8 @@ internal sealed class Notifications(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private Task _listening = Task.CompletedTask;
     private Task _notifying = Task.CompletedTask;
-    private volatile int _notifier; // The server's process that notifies for us: written by the notifier, read by the listener.
+    // The server's process that notifies for us: written by the notifier, read by the listener.
+    private volatile int _notifier;
 
     internal override Moments Hears => Moments.Doubted | Moments.Committed;
 
@@ -78,7 +81,10 @@ internal sealed class Notifications(
                 {
                     connection ??= await store.OpenAsync("notifies", closing.Token).ConfigureAwait(false);
                     _notifier = connection.ProcessID;
-                    var command = new NpgsqlCommand(NotifySql, connection) { Parameters = { new("channel", store.Channel) } };
+                    var command = new NpgsqlCommand(NotifySql, connection)
+                    {
+                        Parameters = { new("channel", store.Channel) },
+                    };
                     await using (command.ConfigureAwait(false))
                     {
                         await command.ExecuteNonQueryAsync(closing.Token).ConfigureAwait(false);

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Errand.PostgreSql.Workers;
 
 /// <summary>
-/// How dead workers are noticed and their tasks made to wait again. The server's clock alone decides: a worker whose own clock is
-/// wrong steals nothing and loses nothing.
+/// How dead workers are noticed and their tasks made to wait again. The server's clock alone decides: a worker whose
+/// own clock is wrong steals nothing and loses nothing.
 /// </summary>
 internal sealed class Sweep(
     LocalWorkers workers, StoreClock clock, TimeProvider time, Pauses pauses, Cancellation cancellation, Expiry expiry,
@@ -21,7 +21,9 @@ internal sealed class Sweep(
 
     internal override Moments Hears => Moments.Plan | Moments.Upkeep;
 
-    /// <summary>How often the others are looked at: often enough for the shortest lease here, at most every second.</summary>
+    /// <summary>
+    /// How often the others are looked at: often enough for the shortest lease here, at most every second.
+    /// </summary>
     private TimeSpan Interval
     {
         get
@@ -123,16 +125,16 @@ internal sealed class Sweep(
                 where  o.state = 12 and (o.attempt >= o.max_attempts or o.cancelled is not null)
                 and    not exists (select from errand.errand_workers w where w.id = o.owner)
                 for update skip locked))
-            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name, t.timeout, t.max_attempts,
-                t.retry, t.unique_key, t.payload, t.cancelled
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name,
+                t.timeout, t.max_attempts, t.retry, t.unique_key, t.payload, t.cancelled
         )
         insert into errand.errand_finished (
-            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error, timeout, max_attempts, retry,
-            unique_key, payload)
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error, timeout,
+            max_attempts, retry, unique_key, payload)
         select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name,
                case when cancelled is null then 21 else 22 end,
-               convert_to(@error || attempt || ' of ' || max_attempts || '.', 'UTF8'), timeout, max_attempts, retry, unique_key,
-               case when cancelled is null then payload end
+               convert_to(@error || attempt || ' of ' || max_attempts || '.', 'UTF8'), timeout, max_attempts, retry,
+               unique_key, case when cancelled is null then payload end
         from   settled
         returning id
         """;
@@ -166,8 +168,9 @@ internal sealed class Sweep(
     private const string Lost = "The worker's process ended, or lost its lease, during attempt ";
 
     /// <summary>
-    /// The tasks of dead workers wait again. Their attempts stay charged, so that a task that kills its process ends as failed. A
-    /// worker without a row is dead, whoever took the row away: what is started for it at the same moment is found the next time.
+    /// The tasks of dead workers wait again. Their attempts stay charged, so that a task that kills its process ends as
+    /// failed. A worker without a row is dead, whoever took the row away: what is started for it at the same moment is
+    /// found the next time.
     /// </summary>
     private void GiveBackOrphans(Turn turn)
     {
