@@ -10,13 +10,19 @@ internal sealed class Inbox : IInbox<Turn>
 
     private Action? _start; // Set once, before the backend is used.
 
+    /// <summary>What callers of a disposed backend are told.</summary>
+    internal static ObjectDisposedException Disposed() => new("Errand.PostgreSql.PostgresBackend");
+
     /// <summary>Names the writer, which is started by the first operation.</summary>
     internal void ServeBy(Action start) => _start = start;
 
     public void Submit(Operation<Turn> operation)
     {
         _start?.Invoke();
-        ObjectDisposedException.ThrowIf(!TryAdd(operation), typeof(PostgresBackend));
+        if (!TryAdd(operation))
+        {
+            throw Disposed();
+        }
     }
 
     public bool TryAdd(Operation<Turn> operation) => _operations.Writer.TryWrite(operation);

@@ -113,7 +113,11 @@ internal sealed class Writer : TurnLoop<Turn>
 
         lock (_startLock)
         {
-            ObjectDisposedException.ThrowIf(_disposal is not null, typeof(PostgresBackend));
+            if (_disposal is not null)
+            {
+                throw Inbox.Disposed();
+            }
+
             _turns ??= Task.Run(TakeTurnsAsync);
         }
     }
@@ -311,7 +315,7 @@ internal sealed class Writer : TurnLoop<Turn>
     private async Task CloseTurnsAsync()
     {
         _inbox.Close();
-        var disposed = new ObjectDisposedException(nameof(PostgresBackend));
+        var disposed = Inbox.Disposed();
         while (_inbox.TryTake(out var operation))
         {
             operation.Fail(disposed);

@@ -14,7 +14,7 @@ internal sealed class CallersTransactions(
 {
     private const string Savepoint = "errand";
 
-    /// <inheritdoc cref="PostgresBackend.EnqueueInAsync"/>
+    /// <inheritdoc cref="IBackend.EnqueueInAsync"/>
     internal async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
         IReadOnlyList<NewTask> tasks, NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
@@ -68,7 +68,7 @@ internal sealed class CallersTransactions(
         return await inbox.SubmitAsync(new KnownIdsOperation(given), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <inheritdoc cref="PostgresBackend.CompleteInAsync"/>
+    /// <inheritdoc cref="IBackend.CompleteInAsync"/>
     internal async ValueTask<bool> CompleteAsync(
         TaskLease lease, ReadOnlyMemory<byte> result, NpgsqlTransaction transaction,
         CancellationToken cancellationToken)

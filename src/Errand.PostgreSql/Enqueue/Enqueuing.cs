@@ -199,7 +199,7 @@ internal sealed class Enqueuing(
             NoteOutcomeUnknown();
             if (!enqueuing.TryAddAgain(this))
             {
-                Fail(new ObjectDisposedException(nameof(PostgresBackend)));
+                Fail(Inbox.Disposed());
             }
         }
     }

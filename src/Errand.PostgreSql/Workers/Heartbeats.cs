@@ -22,7 +22,7 @@ internal sealed class Heartbeats(
     /// <returns>False when the owner has lost its leases.</returns>
     internal bool Beat(long owner)
     {
-        ObjectDisposedException.ThrowIf(_isDisposed, typeof(PostgresBackend));
+        CheckDisposed();
         bool isAlive;
         lock (_lock)
         {
@@ -64,8 +64,16 @@ internal sealed class Heartbeats(
         {
             _connection?.Dispose();
             _connection = null;
-            ObjectDisposedException.ThrowIf(_isDisposed, typeof(PostgresBackend));
+            CheckDisposed();
             throw PostgresErrors.From(e, store.Name);
+        }
+    }
+
+    private void CheckDisposed()
+    {
+        if (_isDisposed)
+        {
+            throw Inbox.Disposed();
         }
     }
 
