@@ -7,7 +7,7 @@ namespace Errand.Tests;
 /// The program of a page, pasted into a file outside the repository, with the two lines that the page has for that. One page stands for
 /// all: they say the same, and what their programs print is tested elsewhere.
 /// </summary>
-public sealed partial class PageTests(PackedPackages packed) : IClassFixture<PackedPackages>, IDisposable
+public sealed partial class PageTests(PackedPackages packed) : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 

@@ -6,7 +6,7 @@ using Errand.TestKit;
 namespace Errand.Tests;
 
 /// <summary>The tutorial, followed word for word with the packed packages, from <c>dotnet new web</c> to the kill.</summary>
-public sealed partial class TutorialTests(PackedPackages packed) : IClassFixture<PackedPackages>, IDisposable
+public sealed partial class TutorialTests(PackedPackages packed) : IDisposable
 {
     private static readonly string Page = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs/tutorial.md"));
 

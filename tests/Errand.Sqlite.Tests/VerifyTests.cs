@@ -71,7 +71,7 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Theory]
-    [InlineData("insert into errand_finished select 1, 20, queue, name, 0, 0, 0, 0, 0, 0, 0, null, null, null, null, null, null, null from errand_tasks where id = 1",
+    [InlineData("insert into errand_finished select 1, 20, queue, name, 0, 0, 0, 0, 0, 0, 0, null, null, null, null, null, null, null, null from errand_tasks where id = 1",
         "Task 1 is both live and finished.")]
     [InlineData("delete from errand_counters", "There are 0 counters of ids instead of one.")]
     [InlineData("insert into errand_counters values (99999999, 0)", "There are 2 counters of ids instead of one.")]
@@ -110,8 +110,8 @@ public sealed class VerifyTests : IDisposable
         "Task 7 has the time 1152921504606846976, which is not between the years 1970 and 9999.")]
     [InlineData("update errand_attempts set ended = -5", "Task 4 has the time -5, which is not between the years 1970 and 9999.")]
     [InlineData("update errand_tasks set retry = 'soon' where id = 1", "There is a retry policy 'soon' that cannot be read.")]
-    [InlineData("drop index tasks_ready", "The index tasks_ready is missing.")]
-    [InlineData("drop index errand_tasks_unique; create index tasks_unique on tasks (name)", "The index tasks_unique is not as Errand makes it.")]
+    [InlineData("drop index errand_tasks_ready", "The index errand_tasks_ready is missing.")]
+    [InlineData("drop index errand_tasks_unique; create index errand_tasks_unique on errand_tasks (name)", "The index errand_tasks_unique is not as Errand makes it.")]
     [InlineData("drop table errand_progress", "The table errand_progress is missing.")]
     public async Task What_is_broken_is_named(string sql, string problem)
     {
@@ -140,7 +140,7 @@ public sealed class VerifyTests : IDisposable
         var path = await MakeAsync();
         FileTests.Execute(path, "drop index errand_tasks_unique; update errand_tasks set unique_key = 'one' where id = 3");
         Assert.Equal(
-            ["The index tasks_unique is missing.", "The unique key 'one' is held by 2 live tasks, one of them 2."],
+            ["The index errand_tasks_unique is missing.", "The unique key 'one' is held by 2 live tasks, one of them 2."],
             await ProblemsAsync(path));
     }
 

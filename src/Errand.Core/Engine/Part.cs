@@ -16,7 +16,10 @@ internal abstract class Part<TTurn>
     internal abstract Moments Hears { get; }
 
     /// <summary>Its place in the list of parts.</summary>
-    internal int Place { get; set; }
+    internal int Place { get; private set; }
+
+    /// <summary>It takes its place in the list of parts.</summary>
+    internal void Join(int place) => Place = place;
 
     /// <summary>Whether a store that was lost is opened again for this part, although nobody calls.</summary>
     internal virtual bool NeedsStore => false;

@@ -10,7 +10,7 @@ internal sealed class PartList<TTurn>
         _all = parts;
         for (var i = 0; i < parts.Length; i++)
         {
-            parts[i].Place = i;
+            parts[i].Join(i);
         }
 
         Doubting = Hearing(Moments.Doubted);

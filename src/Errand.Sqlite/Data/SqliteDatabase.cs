@@ -14,7 +14,7 @@ internal sealed class SqliteDatabase : IDisposable
     private readonly string _store; // As it is named in messages.
     private readonly bool _isBorrowed; // Somebody else closes it.
     private readonly Dictionary<string, SqliteStatement> _statements = new(ReferenceEqualityComparer.Instance);
-    private long _dataVersion = -1; // Changes when another connection has written; as of the last TakeChange.
+    private long _dataVersion = -1; // Changes when another connection has written; as of the last NoteChange.
 
     static SqliteDatabase() => Batteries_V2.Init();
 
@@ -65,19 +65,13 @@ internal sealed class SqliteDatabase : IDisposable
         return pages;
     }
 
-    /// <summary>Whether another connection has written since the last <see cref="TakeChange"/>.</summary>
+    /// <summary>Whether another connection has written since the last <see cref="NoteChange"/>; true before the first.</summary>
     internal bool HasChanged => DataVersion != _dataVersion;
 
     private long DataVersion => Statement("pragma data_version").Scalar().GetValueOrDefault();
 
-    /// <summary>Whether another connection has written since this was last asked; true the first time.</summary>
-    internal bool TakeChange()
-    {
-        var version = DataVersion;
-        var hasChanged = version != _dataVersion;
-        _dataVersion = version;
-        return hasChanged;
-    }
+    /// <summary>What others have written is known.</summary>
+    internal void NoteChange() => _dataVersion = DataVersion;
 
     /// <summary>
     /// The statement of a constant: prepared at its first use, then kept. Found by the constant's identity, not its characters,

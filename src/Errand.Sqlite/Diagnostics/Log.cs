@@ -12,8 +12,8 @@ internal static partial class Log
     internal static partial void ConnectionReplaced(ILogger logger, string path, Exception exception);
 
     [LoggerMessage(302, LogLevel.Warning,
-        "SQLite {Version} can damage a file when several processes checkpoint at once (its WAL-reset bug, fixed in 3.51.3). "
-        + "Errand checkpoints only under the write lock, which avoids it; other programs on '{Path}' might not.")]
+        "SQLite {Version} has the WAL-reset bug, which can damage '{Path}' when one program writes while another checkpoints. "
+        + "Errand avoids it; other programs that use the file may not. Use SQLite 3.51.3 or later.")]
     internal static partial void LibraryInRange(ILogger logger, string version, string path);
 
     [LoggerMessage(303, LogLevel.Warning,

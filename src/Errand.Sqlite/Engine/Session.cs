@@ -28,9 +28,10 @@ internal sealed class Session(SqliteStore store, SqliteDatabase database, PartLi
         store.BeginWriting(database);
         try
         {
-            if (!store.IsMemory && database.TakeChange())
+            if (!store.IsMemory && database.HasChanged)
             {
                 _outdated = store.Schema.Newer(database); // Before anything is written into what a newer engine may have upgraded.
+                database.NoteChange();
                 parts.Doubt(Doubt.OthersWrote);
             }
         }

@@ -199,10 +199,7 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
 
     private void WarnOfLibrary()
     {
-        // Fixed in 3.51.3, and in the branches 3.50.7 and 3.44.6: https://www.sqlite.org/wal.html#walresetbug
-        var version = raw.sqlite3_libversion_number();
-        var isMended = version >= 3_051_003 || version is >= 3_050_007 and < 3_051_000 or >= 3_044_006 and < 3_045_000;
-        if (!store.IsMemory && !isMended)
+        if (!store.IsMemory && WalResetBug.IsIn(raw.sqlite3_libversion_number()))
         {
             Log.LibraryInRange(logger, SqliteDatabase.LibraryVersion, store.Path);
         }

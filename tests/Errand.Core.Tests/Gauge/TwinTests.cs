@@ -1,0 +1,73 @@
+using Errand.TestKit;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace Errand.Tests.Gauge;
+
+/// <summary>
+/// The two stores are read side by side: the same folders, the same files, and statements of the same names in them. What only one of
+/// them has is named here, with the reason.
+/// </summary>
+public sealed class TwinTests(ITestOutputHelper output)
+{
+    /// <summary>What a file needs and a server does not.</summary>
+    private static readonly string[] OnlySqlite = [];
+
+    /// <summary>What a server needs and a file does not.</summary>
+    private static readonly string[] OnlyPostgres = [];
+
+    [Fact]
+    public void Both_stores_have_the_same_files()
+    {
+        var sqlite = FilesOf("Errand.Sqlite", "Sqlite");
+        var postgres = FilesOf("Errand.PostgreSql", "Postgres");
+        output.WriteLine($"{sqlite.Intersect(postgres).Count()} files in both");
+        Assert.Equal(OnlySqlite.Order(StringComparer.Ordinal), sqlite.Except(postgres));
+        Assert.Equal(OnlyPostgres.Order(StringComparer.Ordinal), postgres.Except(sqlite));
+    }
+
+    [Fact]
+    public void Statements_of_the_same_name_stand_in_files_of_the_same_name()
+    {
+        var sqlite = StatementsOf("Errand.Sqlite");
+        var postgres = StatementsOf("Errand.PostgreSql");
+        var both = sqlite.Keys.Intersect(postgres.Keys, StringComparer.Ordinal).ToList();
+        output.WriteLine($"{sqlite.Count} statements of SQLite, {postgres.Count} of PostgreSQL, {both.Count} of the same name");
+        output.WriteLine("SQLite alone: " + string.Join(", ", sqlite.Keys.Except(both)));
+        output.WriteLine("PostgreSQL alone: " + string.Join(", ", postgres.Keys.Except(both)));
+        Assert.All(both, name => Assert.Equal(sqlite[name], postgres[name]));
+    }
+
+    [Fact]
+    public void Files_of_the_same_name_declare_types_of_the_same_name()
+    {
+        var sqlite = TypesOf("Errand.Sqlite");
+        var postgres = TypesOf("Errand.PostgreSql");
+        Assert.All(sqlite.Keys.Intersect(postgres.Keys), file => Assert.Equal(sqlite[file], postgres[file]));
+    }
+
+    private static List<string> FilesOf(string project, string prefix) =>
+        [.. Sources(project).Select(file => file.Path.Replace(prefix, "Store", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+
+    private static Dictionary<string, string> StatementsOf(string project) => Sources(project)
+        .SelectMany(file => file.Root.DescendantNodes().OfType<VariableDeclaratorSyntax>()
+            .Where(field => field.Identifier.Text.EndsWith("Sql", StringComparison.Ordinal)
+                && field.Parent?.Parent is FieldDeclarationSyntax declaration && declaration.Modifiers.Any(SyntaxKind.ConstKeyword))
+            .Select(field => (Name: field.Identifier.Text, File: Path.GetFileName(file.Path))))
+        .GroupBy(one => one.Name, StringComparer.Ordinal).ToDictionary(one => one.Key, one => one.First().File, StringComparer.Ordinal);
+
+    private static Dictionary<string, string> TypesOf(string project) => Sources(project).ToDictionary(
+        file => file.Path,
+        file => string.Join(", ", file.Root.DescendantNodes().OfType<BaseTypeDeclarationSyntax>()
+            .Where(type => type.Parent is BaseNamespaceDeclarationSyntax).Select(type => type.Identifier.Text)),
+        StringComparer.Ordinal);
+
+    private static IEnumerable<(string Path, CompilationUnitSyntax Root)> Sources(string project)
+    {
+        var folder = Path.Combine(RepositoryRoot.Path, "src", project);
+        return Directory.GetFiles(folder, "*.cs", SearchOption.AllDirectories)
+            .Select(file => (Path: Path.GetRelativePath(folder, file).Replace(Path.DirectorySeparatorChar, '/'), File: file))
+            .Where(file => !file.Path.StartsWith("bin/", StringComparison.Ordinal) && !file.Path.StartsWith("obj/", StringComparison.Ordinal))
+            .Select(file => (file.Path, CSharpSyntaxTree.ParseText(File.ReadAllText(file.File)).GetCompilationUnitRoot()));
+    }
+}
