@@ -17,7 +17,7 @@ internal sealed class Parts
         var sessions = new Sessions(store, options, logger, closing.Token);
         var schema = new SchemaWatch(store, time);
         var waiting = new WaitingWorkers<Turn, Waiting>(inbox, time);
-        var workers = new LocalWorkers(waiting, store);
+        var workers = new Incarnations(waiting, store, clock);
         var locks = new IdLocks(store);
         var unique = new UniqueKeys(clock, locks);
         var expiry = new Expiry(clock);
@@ -35,7 +35,7 @@ internal sealed class Parts
         Progress = new Progress(clock);
         Results = results;
         var sweep = new Sweep(workers, clock, time, Pauses, Cancellation, expiry, logger);
-        Incarnations = new Incarnations(workers, clock, options.Random, sweep, expiry);
+        WorkerLife = new WorkerLife(workers, clock, options.Random, sweep, expiry);
         Heartbeats = new Heartbeats(store, clock, inbox, workers);
         var reserving = Reserving;
         var neighbours = new Neighbours(inbox, time, () => reserving.NeedsStore || results.NeedsStore);
@@ -44,12 +44,26 @@ internal sealed class Parts
         TaskLookup = new TaskLookup(clock, WorkerList);
         Retries = new Retries(clock);
 
-        // In the order in which they hear of each moment. What looks at waiting workers after a failure comes before
-        // they forget.
+        // In the order in which they hear of each moment.
         var parts = new PartList<Turn>(
-            schema, workers, new Undelivered(waiting), Reserving, promotion, sweep, expiry, Cancellation,
-            new Retention(options.RetentionPeriods, unique, clock, time), new Attempts(), Progress, held, neighbours,
-            new Notifications(store, options, sessions, neighbours, schema, logger, closing), vacuum, results);
+            schema,
+            workers,
+            new Undelivered(waiting), // Before the workers forget what they have asked for.
+            Reserving,
+            promotion,
+            Pauses,
+            unique,
+            sweep,
+            expiry,
+            Cancellation,
+            new Retention(options.RetentionPeriods, unique, clock, time),
+            new Attempts(),
+            Progress,
+            held,
+            neighbours,
+            new Notifications(store, options, sessions, neighbours, schema, logger, closing), // After reserving.
+            vacuum,
+            results);
         Transactions = new CallersTransactions(store, inbox, parts, Enqueuing, Settling, neighbours);
         Writer = new Writer(
             store, options, clock, inbox, sessions, parts, schema, neighbours, held, results, logger, closing);
@@ -73,7 +87,7 @@ internal sealed class Parts
 
     internal Results Results { get; }
 
-    internal Incarnations Incarnations { get; }
+    internal WorkerLife WorkerLife { get; }
 
     internal Heartbeats Heartbeats { get; }
 

@@ -94,7 +94,7 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         WorkerRegistration worker, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(worker);
-        return await SubmitAsync(_parts.Incarnations.Begin(worker), cancellationToken).ConfigureAwait(false);
+        return await SubmitAsync(_parts.WorkerLife.Begin(worker), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -120,7 +120,7 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         long owner, IReadOnlySet<long> known, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(known);
-        return await SubmitAsync(_parts.Incarnations.Reconcile(owner, known), cancellationToken).ConfigureAwait(false);
+        return await SubmitAsync(_parts.WorkerLife.Reconcile(owner, known), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -181,7 +181,7 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
 
     /// <inheritdoc/>
     public async ValueTask EndWorkerAsync(long owner, bool release, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(_parts.Incarnations.End(owner, release), cancellationToken).ConfigureAwait(false);
+        await SubmitAsync(_parts.WorkerLife.End(owner, release), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async ValueTask<TaskResult?> GetResultAsync(

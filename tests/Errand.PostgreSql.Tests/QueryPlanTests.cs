@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
-using Errand.PostgreSql.Database;
+using Errand.PostgreSql.Data;
 using Errand.PostgreSql.Reserve;
 using Errand.PostgreSql.Settle;
 using Npgsql;
@@ -36,7 +36,7 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
         await _connection.OpenAsync();
         await RunAsync($"alter table {_schema}.errand_tasks set (autovacuum_enabled = false)");
         await PrepareAsync("reserve", Reserving.ReserveSql, ReserveTypes);
-        await PrepareAsync("settle", SettleRows.ArchiveSuccessSql, SettleTypes);
+        await PrepareAsync("settle", Settling.ArchiveSuccessSql, SettleTypes);
     }
 
     public async ValueTask DisposeAsync() => await _connection.DisposeAsync();

@@ -1,4 +1,4 @@
-using Errand.PostgreSql.Database;
+using Errand.PostgreSql.Data;
 using Errand.TestKit;
 
 namespace Errand.PostgreSql.Tests;

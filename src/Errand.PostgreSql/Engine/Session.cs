@@ -15,8 +15,8 @@ internal sealed class Session(NpgsqlConnection connection, bool isPooled, Schema
     internal bool IsPooled => isPooled;
 
     /// <summary>
-    /// Kept from the previous session of the same store: a name has its number forever, and workers wait on names across
-    /// sessions. Read by callers' transactions as well, after the writer has filled it for them.
+    /// Kept from the previous session of the same store: a name has its number forever, and workers wait on names
+    /// across sessions. Read by callers' transactions as well, after the writer has filled it for them.
     /// </summary>
     internal InternedNames Names { get; } = previous?.Mark.Store == mark.Store ? previous.Names : new InternedNames();
 

@@ -163,22 +163,28 @@ internal sealed class Turn(
         row(reader);
     });
 
-    /// <summary>A task that does not run goes, and with it all that is kept of it.</summary>
-    /// <param name="sql">Its answer has a row if the task was there.</param>
-    /// <param name="id">The task.</param>
-    /// <param name="removed">Called when it was.</param>
-    internal TurnBatch Remove(string sql, long id, Action removed) => batch.Add(sql, _ =>
-    {
-        removed();
-        Effects.Ended.Add(id); // Whoever waits for it looks, and learns that there is no such task.
-    });
+    // language=postgresql
+    private const string DeleteWaitingSql = $"{DeleteTasks} where id = @id and state + 0 <> 12 returning id";
 
-    /// <summary>Adds the statements of the parts that keep something of a removed task.</summary>
-    internal void RemoveSideRows(long id)
+    // language=postgresql
+    private const string DeleteFinishedSql = "delete from errand.errand_finished where id = @id returning id";
+
+    /// <summary>A task that does not run goes, and with it all that is kept of it.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="removed">Called when it was there, and does not run.</param>
+    internal void Remove(long id, Action removed)
     {
+        batch.Add(DeleteWaitingSql, Note).With("id", id);
+        batch.Add(DeleteFinishedSql, Note).With("id", id);
         foreach (var part in parts.Removing)
         {
             part.Removed(this, id);
+        }
+
+        void Note(NpgsqlDataReader row)
+        {
+            removed();
+            Effects.Ended.Add(id); // Whoever waits for it looks, and learns that there is no such task.
         }
     }
 }

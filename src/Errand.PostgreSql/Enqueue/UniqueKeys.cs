@@ -8,8 +8,12 @@ namespace Errand.PostgreSql.Enqueue;
 /// the order of the keys, so that callers who enqueue the same keys wait for one another and not in a circle; and
 /// looked at again afterwards, by statements that see what was committed meanwhile.
 /// </summary>
-internal sealed class UniqueKeys(StoreClock clock, IdLocks locks)
+internal sealed class UniqueKeys(StoreClock clock, IdLocks locks) : Part<Turn>
 {
+    internal override Moments Hears => Moments.None;
+
+    internal override IReadOnlyList<string> Tables => ["errand_unique_periods"];
+
     /// <summary>
     /// The lock of a task's key. The locks are few, so that no number of keys in one transaction can exhaust the
     /// server's table of locks; two keys that share one wait for each other, and no more.

@@ -6,12 +6,6 @@ internal static class Removal
     internal static Operation<Turn, bool> Delete(long id) => new DeleteOperation(id);
 
     // language=postgresql
-    private const string DeleteWaitingSql = $"{Turn.DeleteTasks} where id = @id and state + 0 <> 12 returning id";
-
-    // language=postgresql
-    private const string DeleteFinishedSql = "delete from errand.errand_finished where id = @id returning id";
-
-    // language=postgresql
     private const string IsLiveSql = "select id from errand.errand_tasks where id = @id";
 
     private sealed class DeleteOperation(long id) : Operation<Turn, bool>, ILocksTasks
@@ -31,9 +25,7 @@ internal static class Removal
             }
 
             turn.Add(IsLiveSql, _ => _deleted = false).With("id", id);
-            turn.Remove(DeleteWaitingSql, id, () => _deleted = true).With("id", id);
-            turn.Remove(DeleteFinishedSql, id, () => _deleted = true).With("id", id);
-            turn.RemoveSideRows(id);
+            turn.Remove(id, () => _deleted = true);
         }
 
         internal override void Complete()

@@ -73,19 +73,6 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
         Payload = row.IsDBNull(15) ? default : row.GetFieldValue<byte[]>(15),
     };
 
-    // A row without a time holds a checkpoint alone. language=postgresql
-    private const string FindProgressSql =
-        "select fraction, message, reported from errand.errand_progress where task = @task and reported is not null";
-
-    // language=postgresql
-    private const string FindHistorySql = """
-        select   attempt, epoch, started, ended, worker, error
-        from     errand.errand_attempts
-        where    task = @task
-        order by epoch desc
-        limit    @kept
-        """;
-
     internal static async Task<TaskDetails?> FindAsync(Snapshot snapshot, long id)
     {
         TaskDetails? details = null;
@@ -94,11 +81,11 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
         await snapshot.RunAsync(batch => batch
             .Add(FindLiveSql, row => details = ReadLive(row, id)).With("id", id)
             .Add(FindFinishedSql, row => details = ReadFinished(row, id)).With("id", id)
-            .Add(FindProgressSql, row => progress = new TaskProgress(
+            .Add(Settle.Progress.FindProgressSql, row => progress = new TaskProgress(
                 row.IsDBNull(0) ? null : row.GetDouble(0), row.IsDBNull(1) ? null : row.GetString(1),
                 Times.Of(row.GetInt64(2))))
             .With("task", id)
-            .Add(FindHistorySql, row => history.Insert(0, new TaskAttempt(
+            .Add(Attempts.FindHistorySql, row => history.Insert(0, new TaskAttempt(
                 row.GetInt32(0), row.GetInt64(1), Times.Of(row.GetInt64(2)), Times.Of(row.GetInt64(3)), row.GetInt64(4),
                 Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(5)))))
             .With("task", id).With("kept", Defaults.AttemptsKept)).ConfigureAwait(false);

@@ -1,11 +1,17 @@
 namespace Errand.PostgreSql.Reserve;
 
 /// <summary>
-/// Queues that are paused. What is remembered is as of the last sweep; the statement that reserves looks for itself.
+/// Queues: which are paused, and which have tasks ready for a worker that subscribes by a pattern. What is remembered
+/// is as of the last sweep; the statement that reserves looks for itself.
 /// </summary>
-internal sealed class Pauses
+internal sealed class Pauses : Part<Turn>
 {
     private readonly HashSet<string> _paused = new(StringComparer.Ordinal);
+    private int _turnOfQueue; // Among the queues of one pattern: rises, so that another is the first.
+
+    internal override Moments Hears => Moments.None;
+
+    internal override IReadOnlyList<string> Tables => ["errand_paused_queues"];
 
     internal bool IsPaused(string queue) => _paused.Contains(queue);
 
@@ -36,6 +42,31 @@ internal sealed class Pauses
             _paused.Clear();
             _paused.UnionWith(paused);
         });
+    }
+
+    // language=postgresql
+    private const string SelectReadyQueuesSql = """
+        with recursive queues (queue) as (
+            select min(queue) from errand.errand_tasks where state = 10
+            union all
+            select (select min(t.queue) from errand.errand_tasks t where t.state = 10 and t.queue > queues.queue)
+            from   queues
+            where  queue is not null
+        )
+        select n.id, n.text
+        from   queues q join errand.errand_names n on n.id = q.queue
+        """;
+
+    /// <summary>Asks for the queues with a hop in the index for each; the worker knows them after the commit.</summary>
+    internal void AskForReady(Turn turn, Waiting waiting)
+    {
+        List<string> ready = [];
+        turn.Add(SelectReadyQueuesSql, row =>
+        {
+            turn.Session.Names.Remember(row.GetInt32(0), row.GetString(1));
+            ready.Add(row.GetString(1));
+        });
+        waiting.AskForQueues(() => waiting.SetQueues(ready, _turnOfQueue++));
     }
 
     private sealed class PauseOperation(Pauses pauses, string queue, string sql) : Operation<Turn, bool>, IUsesNames

@@ -7,13 +7,12 @@ namespace Errand.PostgreSql.Reserve;
 /// given a new task as it is inserted.
 /// </summary>
 internal sealed class Reserving(
-    WaitingWorkers<Turn, Waiting> waiting, LocalWorkers workers, Readiness readiness, SchemaWatch schema,
+    WaitingWorkers<Turn, Waiting> waiting, Incarnations workers, Readiness readiness, SchemaWatch schema,
     StoreClock clock, TimeProvider time, Pauses pauses, Promotion promotion, Parking parking) : Part<Turn>
 {
     /// <summary>How old a floor may become: others may have put tasks before it.</summary>
     private static readonly TimeSpan FloorInterval = TimeSpan.FromSeconds(1);
 
-    private readonly ReadyQueues _queues = new();
     private long _lastFloor;
 
     internal override Moments Hears => Moments.Doubted | Moments.Plan | Moments.HasWork | Moments.Began | Moments.Fill
@@ -172,7 +171,7 @@ internal sealed class Reserving(
                 }
                 else
                 {
-                    _queues.Ask(turn, worker);
+                    pauses.AskForReady(turn, worker);
                 }
             }
         }

@@ -31,6 +31,15 @@ internal sealed class Attempts : Part<Turn>
         turn.Add(ForgetAttemptsSql).With("ids", ids).With("kept", Defaults.AttemptsKept);
 
     // language=postgresql
+    internal const string FindHistorySql = """
+        select   attempt, epoch, started, ended, worker, error
+        from     errand.errand_attempts
+        where    task = @task
+        order by epoch desc
+        limit    @kept
+        """;
+
+    // language=postgresql
     private const string DeleteAttemptsSql = """
         delete from errand.errand_attempts
         where  task = @id and not exists (select from errand.errand_tasks t where t.id = @id)

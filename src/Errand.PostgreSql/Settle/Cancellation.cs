@@ -4,7 +4,7 @@ namespace Errand.PostgreSql.Settle;
 /// Cancel: a task that waits ends at once. One that runs is marked, and its worker is told, from every turn that may
 /// have brought such a mark until the task is settled.
 /// </summary>
-internal sealed class Cancellation(LocalWorkers workers, StoreClock clock, TimeProvider time) : Part<Turn>
+internal sealed class Cancellation(Incarnations workers, StoreClock clock, TimeProvider time) : Part<Turn>
 {
     /// <summary>How often marks that others have made are looked for at most.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(250);
@@ -62,6 +62,22 @@ internal sealed class Cancellation(LocalWorkers workers, StoreClock clock, TimeP
         select id, owner, epoch
         from   errand.errand_tasks
         where  owner = any(@ours) and state = 12 and cancelled is not null
+        """;
+
+    // Comes after the others: a task that they made wait again is not running any more. language=postgresql
+    internal const string ArchiveCancelledSql = $"""
+        with settled as (
+            {Turn.DeleteTasks} t
+            using  unnest(@ids, @owners, @epochs, @errors) as s (id, owner, epoch, error)
+            where  {Turn.Fence}
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name, s.error
+        )
+        insert into errand.errand_finished (
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error)
+        select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name,
+               22, error
+        from   settled
+        returning id, epoch
         """;
 
     /// <summary>Tells the workers of this backend which of their tasks are to be cancelled.</summary>

@@ -42,6 +42,10 @@ internal sealed class Progress(StoreClock clock) : Part<Turn>
     private const string ReadCheckpointSql =
         "select checkpoint from errand.errand_progress where task = @task and checkpoint is not null";
 
+    // A row without a time holds a checkpoint alone. language=postgresql
+    internal const string FindProgressSql =
+        "select fraction, message, reported from errand.errand_progress where task = @task and reported is not null";
+
     // language=postgresql
     private const string DeleteProgressSql = """
         delete from errand.errand_progress

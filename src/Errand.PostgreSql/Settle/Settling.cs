@@ -32,6 +32,106 @@ internal sealed class Settling(StoreClock clock, Expiry expiry, Vacuum vacuum)
 
     internal static Operation<Turn, bool> Holds(TaskLease lease, Results results) => new HoldsOperation(lease, results);
 
+    // language=postgresql
+    internal const string ArchiveSuccessSql = $"""
+        with settled as (
+            {Turn.DeleteTasks} t
+            using  unnest(@ids, @owners, @epochs, @results) as s (id, owner, epoch, result)
+            where  {Turn.Fence}
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name, s.result
+        )
+        insert into errand.errand_finished (
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, result)
+        select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name,
+               20, result
+        from   settled
+        returning id, epoch
+        """;
+
+    // language=postgresql
+    internal const string ArchiveFailureSql = $"""
+        with settled as (
+            {Turn.DeleteTasks} t
+            using  unnest(@ids, @owners, @epochs, @errors) as s (id, owner, epoch, error)
+            where  {Turn.Fence}
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name,
+                s.error, t.timeout, t.max_attempts, t.retry, t.unique_key, t.payload
+        )
+        insert into errand.errand_finished (
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error, timeout,
+            max_attempts, retry, unique_key, payload)
+        select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name,
+               21, error, timeout,
+               max_attempts, retry, unique_key, payload
+        from   settled
+        returning id, epoch
+        """;
+
+    // A task with a pending cancel request is not retried. language=postgresql
+    internal const string RetrySql = $"""
+        with clock as materialized (
+            select errand.errand_now_ms(@now) as now
+        ),
+        retried as (
+            update errand.errand_tasks t
+            set    state = case when s.delay <= 0 then 10 else 11 end, owner = 0, due = now + s.delay
+            from   clock, unnest(@ids, @owners, @epochs, @delays, @errors) as s (id, owner, epoch, delay, error)
+            where  {Turn.Fence}
+            and    t.cancelled is null
+            returning t.id, t.epoch, t.due, t.expires, t.started, t.attempt, s.owner, s.error
+        ),
+        noted as (
+            insert into errand.errand_attempts (task, epoch, started, ended, worker, attempt, error)
+            select id, epoch, started, now, owner, attempt, error
+            from   retried, clock
+        )
+        select id, epoch, due, expires
+        from   retried
+        """;
+
+    // language=postgresql
+    internal const string SnoozeSql = $"""
+        with clock as materialized (
+            select errand.errand_now_ms(@now) as now
+        )
+        update errand.errand_tasks t
+        set    state = case when s.delay <= 0 then 10 else 11 end, owner = 0, due = now + s.delay,
+               attempt = t.attempt - 1
+        from   clock, unnest(@ids, @owners, @epochs, @delays) as s (id, owner, epoch, delay)
+        where  {Turn.Fence}
+        and    t.cancelled is null
+        returning t.id, t.epoch, t.due, t.expires
+        """;
+
+    // language=postgresql
+    internal const string ReleaseSql = $"""
+        update errand.errand_tasks t
+        set    state = 10, owner = 0, attempt = t.attempt - 1
+        from   unnest(@ids, @owners, @epochs) as s (id, owner, epoch)
+        where  {Turn.Fence}
+        and    t.cancelled is null
+        returning t.id, t.epoch, t.due, t.expires
+        """;
+
+    // language=postgresql
+    internal const string WasArchivedSql = """
+        select f.id, f.epoch
+        from   errand.errand_finished f
+        join   unnest(@ids, @owners, @epochs) as s (id, owner, epoch)
+               on f.id = s.id and f.owner = s.owner and f.epoch = s.epoch
+        """;
+
+    // language=postgresql
+    internal const string WasGivenUpSql = """
+        select s.id, s.epoch
+        from   unnest(@ids, @owners, @epochs) as s (id, owner, epoch)
+        where  exists (select from errand.errand_workers w where w.id = s.owner)
+        and    not exists (
+            select
+            from   errand.errand_tasks t
+            where  t.id = s.id and t.owner + 0 = s.owner and t.epoch = s.epoch and t.state + 0 = 12)
+        """;
+
     /// <summary>Collects a success in a turn, whose end writes it.</summary>
     internal SettleRows Complete(Turn turn, TaskLease lease, ReadOnlyMemory<byte> result)
     {

@@ -7,7 +7,7 @@ namespace Errand.PostgreSql.Workers;
 /// Heartbeats: one synchronous statement on a connection of their own, without the thread pool and without the turns.
 /// </summary>
 internal sealed class Heartbeats(
-    PostgresStore store, StoreClock clock, IInbox<Turn> inbox, LocalWorkers workers) : IDisposable
+    PostgresStore store, StoreClock clock, IInbox<Turn> inbox, Incarnations workers) : IDisposable
 {
     /// <summary>The longest that a heartbeat may take, in seconds: a late one is worth little.</summary>
     private const int LongestBeat = 10;
@@ -15,9 +15,6 @@ internal sealed class Heartbeats(
     private readonly Lock _lock = new();
     private NpgsqlConnection? _connection; // Under the lock: of the threads that beat.
     private volatile bool _isDisposed; // Set once, by dispose.
-
-    // language=postgresql
-    private const string BeatSql = "update errand.errand_workers set beat = errand.errand_now_ms(@now) where id = @id";
 
     /// <returns>False when the owner has lost its leases.</returns>
     internal bool Beat(long owner)
@@ -49,7 +46,7 @@ internal sealed class Heartbeats(
         try
         {
             _connection ??= store.Open("heartbeats");
-            using var command = new NpgsqlCommand(store.Sql(BeatSql), _connection)
+            using var command = new NpgsqlCommand(store.Sql(Incarnations.BeatSql), _connection)
             {
                 CommandTimeout = Math.Min(LongestBeat, store.CommandTimeout),
             };
@@ -91,7 +88,7 @@ internal sealed class Heartbeats(
     }
 
     /// <summary>A heartbeat has found no row: the owner is given nothing more.</summary>
-    private sealed class LostNote(LocalWorkers workers, long owner) : Note<Turn>
+    private sealed class LostNote(Incarnations workers, long owner) : Note<Turn>
     {
         internal override void Hear() => workers.Drop(owner);
     }

@@ -7,7 +7,7 @@ namespace Errand.PostgreSql.Workers;
 /// own clock is wrong steals nothing and loses nothing.
 /// </summary>
 internal sealed class Sweep(
-    LocalWorkers workers, StoreClock clock, TimeProvider time, Pauses pauses, Cancellation cancellation, Expiry expiry,
+    Incarnations workers, StoreClock clock, TimeProvider time, Pauses pauses, Cancellation cancellation, Expiry expiry,
     ILogger logger) : Part<Turn>
 {
     /// <summary>Tasks whose owner has no row are looked for at least this often.</summary>

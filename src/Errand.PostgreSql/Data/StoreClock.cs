@@ -1,4 +1,4 @@
-namespace Errand.PostgreSql.Database;
+namespace Errand.PostgreSql.Data;
 
 /// <summary>
 /// The server's clock, as last heard: good enough to know when to ask the server. Every decision is the server's own.

@@ -1,4 +1,4 @@
-namespace Errand.PostgreSql.Database;
+namespace Errand.PostgreSql.Data;
 
 /// <summary>What the schema says of itself.</summary>
 /// <param name="Store">The store's own mark, and the database's: tells two stores apart.</param>

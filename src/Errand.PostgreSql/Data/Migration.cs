@@ -1,4 +1,4 @@
-namespace Errand.PostgreSql.Database;
+namespace Errand.PostgreSql.Data;
 
 /// <summary>One step of the schema, which takes it from the version below to its own.</summary>
 /// <param name="Sql">Its statements, with the schema named <c>errand</c>.</param>

@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using Npgsql;
 
-namespace Errand.PostgreSql.Database;
+namespace Errand.PostgreSql.Data;
 
 /// <summary>PostgreSQL's error codes as exceptions that say what happened to which store, and the remedy.</summary>
 internal static class PostgresErrors

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Npgsql;
 
-namespace Errand.PostgreSql.Database;
+namespace Errand.PostgreSql.Data;
 
 /// <summary>Where the tasks are, and how connections are opened: checked, created and migrated where needed.</summary>
 internal sealed partial class PostgresStore

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace Errand.PostgreSql.Database;
+namespace Errand.PostgreSql.Data;
 
 /// <summary>
 /// Names of queues and tasks and the small numbers that they are stored as. A number is given in a transaction of its

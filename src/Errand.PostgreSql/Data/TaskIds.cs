@@ -1,6 +1,8 @@
-namespace Errand.PostgreSql.Database;
+namespace Errand.PostgreSql.Data;
 
-/// <summary>Task ids: 64-bit, below 2^53, from blocks that this process takes from a sequence. The writer's alone.</summary>
+/// <summary>
+/// Task ids: 64-bit, below 2^53, from blocks that this process takes from a sequence. The writer's alone.
+/// </summary>
 internal sealed class TaskIds
 {
     /// <summary>Ids in one step of the sequence; it stands in the schema as well.</summary>

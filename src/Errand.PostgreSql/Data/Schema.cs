@@ -1,7 +1,7 @@
 using System.Data;
 using Npgsql;
 
-namespace Errand.PostgreSql.Database;
+namespace Errand.PostgreSql.Data;
 
 /// <summary>
 /// How the schema is made and upgraded, and what an engine may do with one that a newer engine has upgraded. A schema
