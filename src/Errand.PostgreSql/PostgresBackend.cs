@@ -1,60 +1,63 @@
-using System.Threading.Channels;
+using System.Data.Common;
 using Errand.Diagnostics;
-using Errand.PostgreSql.Engine;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
 
 namespace Errand.PostgreSql;
 
-/// <summary>Tasks in a schema of a PostgreSQL database, shared by any number of processes and machines. Thread-safe.</summary>
+/// <summary>
+/// Tasks in a schema of a PostgreSQL database, shared by any number of processes and machines. Thread-safe.
+/// </summary>
 /// <remarks>
 /// <para>
-/// One loop owns the one connection that writes. Callers leave operations in its inbox; it carries out all that is there in one
-/// round trip and one transaction (a turn), and then tells the callers. So a commit is shared by everybody who came in time.
-/// Heartbeats have a connection of their own, and so have notifications.
+/// One writer owns the one connection that writes. Callers leave operations in its inbox; it carries out all that is
+/// there in one round trip and one transaction (a turn), and then completes the callers, so a commit is shared by every
+/// caller that came in time. Heartbeats have a connection of their own, and so have notifications.
 /// </para>
 /// <para>
-/// Every time is the server's: due times, leases and retention do not depend on the clocks of the processes. Whoever makes a
-/// backend disposes it, after the queues and workers that use it.
+/// Every time is the server's: due times, leases and retention do not depend on the clocks of the processes. Dispose a
+/// backend after the queues and workers that use it.
 /// </para>
 /// </remarks>
 public sealed partial class PostgresBackend : IBackend, IQueueInspector
 {
     private readonly PostgresStore _store;
-    private readonly PostgresBackendOptions _options;
-    private readonly TimeProvider _time;
-    private readonly ILogger _logger;
-    private readonly Channel<Operation> _inbox = Channel.CreateUnbounded<Operation>(new() { SingleReader = true });
-    private readonly CancellationTokenSource _closing = new(); // Cancelled once, by dispose: ends waits for a server that is away.
-    private readonly Lock _startLock = new();
-    private Task? _turns; // Started once, under the lock.
-    private Task? _disposal; // Set once, under the lock.
+    private readonly Inbox _inbox = new();
+    private readonly CancellationTokenSource _closing = new();
+    private readonly Parts _parts;
 
-    /// <summary>Creates a backend. The server is connected to, and the schema made if need be, at the first use.</summary>
+    /// <summary>
+    /// Creates a backend. The first use connects to the server, and makes the schema if there is none.
+    /// </summary>
     /// <param name="connectionString">
-    /// As Npgsql takes it, of a server of version 13 or later (tested with 15). Pooling plays no part: a backend keeps up to four connections of its
-    /// own, and opens one more now and then.
+    /// An Npgsql connection string to a server of version 13 or later (tested with 15). Pooling plays no part: a
+    /// backend keeps up to four connections of its own, and opens one more now and then.
     /// </param>
-    /// <param name="options">Schema, retention and the like. Default is null: every default.</param>
-    /// <param name="logger">Where it reports. Default is null: nowhere.</param>
+    /// <param name="options">Schema, retention and the like. Default is null: every option has its default.</param>
+    /// <param name="logger">Where the backend reports. Default is null: nowhere.</param>
     /// <exception cref="ArgumentException">The connection string is empty or cannot be read.</exception>
-    /// <exception cref="InvalidOptionsException">The options cannot work; it lists all that is wrong.</exception>
+    /// <exception cref="InvalidOptionsException">The options cannot work; the message lists every problem.</exception>
     public PostgresBackend(
         string connectionString, PostgresBackendOptions? options = null, ILogger<PostgresBackend>? logger = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
-        _options = (options ?? new PostgresBackendOptions()).Validated();
-        _store = new PostgresStore(connectionString, _options);
-        _time = _options.TimeProvider;
-        _logger = logger is null ? NullLogger.Instance : new QuietLogger(logger);
+        options = (options ?? new PostgresBackendOptions()).Validated();
+        _store = new PostgresStore(connectionString, options);
+        _parts = new Parts(
+            _store, options, _inbox, logger is null ? NullLogger.Instance : new QuietLogger(logger), _closing);
     }
 
     /// <summary>The schema that holds the tables.</summary>
-    public string Schema => _store.Schema;
+    public string Schema => _store.SchemaName;
 
     /// <inheritdoc/>
-    /// <exception cref="NotAnErrandDatabaseException">The schema holds tables of something else; it was not changed.</exception>
-    /// <exception cref="SchemaTooNewException">The schema was written by a newer version; it was not changed.</exception>
+    /// <exception cref="NotAnErrandDatabaseException">
+    /// The schema holds another program's <c>errand_meta</c>; it was not changed.
+    /// </exception>
+    /// <exception cref="SchemaTooNewException">
+    /// A newer version of Errand wrote the schema; it was not changed.
+    /// </exception>
     /// <exception cref="BackendException">The server cannot be reached, or refuses the user.</exception>
     public async ValueTask InitializeAsync(CancellationToken cancellationToken = default) =>
         await SubmitAsync(new InitializeOperation(), cancellationToken).ConfigureAwait(false);
@@ -63,74 +66,135 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     public T? Control<T>()
         where T : class => this as T;
 
+    /// <inheritdoc/>
+    public async ValueTask<TaskId> NewIdAsync(CancellationToken cancellationToken = default) =>
+        new(await SubmitAsync(Enqueuing.NewId(), cancellationToken).ConfigureAwait(false));
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
+        IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default)
+    {
+        Arguments.Check(tasks);
+        return await SubmitAsync(_parts.Enqueuing.Enqueue(tasks), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// Takes a <see cref="NpgsqlTransaction"/> of any isolation level, as ADO.NET and Entity Framework Core give it.
+    /// Enqueueing an id that another open transaction has enqueued waits until that one ends. Workers of other
+    /// processes find the tasks by polling, within a second of the commit.
+    /// </remarks>
+    public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
+        IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default)
+    {
+        Arguments.Check(tasks);
+        var own = _parts.Transactions.Own(transaction);
+        ObjectDisposedException.ThrowIf(_parts.Writer.IsDisposed, this);
+        return await _parts.Transactions.EnqueueAsync(tasks, own, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<WorkerId> BeginWorkerAsync(
+        WorkerRegistration worker, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(worker);
+        return new WorkerId(
+            await SubmitAsync(_parts.WorkerLife.Begin(worker), cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
+        ReserveRequest request, CancellationToken cancellationToken = default)
+    {
+        Arguments.Check(request);
+        return await _parts.Reserving.ReserveAsync(request, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc cref="IBackend.CancelAsync"/>
+    public async ValueTask<CancelOutcome> CancelAsync(TaskId id, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(_parts.Cancellation.Cancel(id.Value), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// One synchronous statement on a connection of its own: it needs neither the thread pool nor the turns.
+    /// </remarks>
+    public bool Heartbeat(WorkerId owner) => _parts.Heartbeats.Beat(owner.Value);
+
+    /// <inheritdoc/>
+    public async ValueTask<int> ReconcileAsync(
+        WorkerId owner, IReadOnlySet<TaskId> known, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(known);
+        return await SubmitAsync(_parts.WorkerLife.Reconcile(owner.Value, known), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> ReportProgressAsync(
+        TaskLease lease, double? fraction, string? message, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(_parts.Progress.Report(lease, fraction, message), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> SaveCheckpointAsync(
+        TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(Progress.SaveCheckpoint(lease, checkpoint), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(
+        TaskId id, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(Progress.ReadCheckpoint(id.Value), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> SettleAsync(
+        TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(settlement);
+        return await SubmitAsync(_parts.Settling.Settle(lease, settlement), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> CompleteInAsync(
+        TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction,
+        CancellationToken cancellationToken = default)
+    {
+        var own = _parts.Transactions.Own(transaction);
+        ObjectDisposedException.ThrowIf(_parts.Writer.IsDisposed, this);
+        return await _parts.Transactions.CompleteAsync(lease, result, own, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> HoldsAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(Settling.Holds(lease, _parts.Results), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask EndWorkerAsync(WorkerId owner, bool release, CancellationToken cancellationToken = default) =>
+        await SubmitAsync(_parts.WorkerLife.End(owner.Value, release), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<TaskResult?> GetResultAsync(
+        TaskId id, TimeSpan timeout, CancellationToken cancellationToken = default) =>
+        await _parts.Results.GetAsync(id.Value, timeout, cancellationToken).ConfigureAwait(false);
+
     /// <summary>
-    /// Carries out what was submitted, ends every wait with <see cref="ObjectDisposedException"/>, and closes the connections.
-    /// Calls from then on throw at once. Idempotent.
+    /// Carries out what was submitted, ends every wait with <see cref="ObjectDisposedException"/>, and closes the
+    /// connections. Later calls throw at once. Idempotent.
     /// </summary>
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
-        lock (_startLock)
-        {
-            _disposal ??= CloseAsync();
-        }
-
-        return new ValueTask(_disposal);
+        _parts.Heartbeats.Refuse();
+        await _parts.Writer.CloseAsync().ConfigureAwait(false);
+        _parts.Heartbeats.Dispose();
     }
 
-    private async Task CloseAsync()
-    {
-        if (_turns is { } turns)
-        {
-            _inbox.Writer.TryWrite(new CloseNote(this));
-            await _closing.CancelAsync().ConfigureAwait(false);
-            await turns.ConfigureAwait(false);
-        }
-
-        _inbox.Writer.TryComplete();
-        CloseHeartbeat();
-    }
-
-    private Task<T> SubmitAsync<T>(Operation<T> operation, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        Submit(operation);
-        return cancellationToken.CanBeCanceled
-            ? operation.Completion.WaitAsync(cancellationToken)
-            : operation.Completion;
-    }
-
-    private void Submit(Operation operation)
-    {
-        if (_turns is null)
-        {
-            StartTurns();
-        }
-
-        ObjectDisposedException.ThrowIf(_disposal is not null || !_inbox.Writer.TryWrite(operation), this);
-    }
-
-    private void StartTurns()
-    {
-        lock (_startLock)
-        {
-            ObjectDisposedException.ThrowIf(_disposal is not null, this);
-            _turns ??= Task.Run(TakeTurnsAsync);
-        }
-    }
+    private Task<T> SubmitAsync<T>(Operation<Turn, T> operation, CancellationToken cancellationToken) =>
+        _inbox.SubmitAsync(operation, cancellationToken);
 
     /// <summary>Succeeds when the schema is there.</summary>
-    private sealed class InitializeOperation : Operation<bool>
+    private sealed class InitializeOperation : Operation<Turn, bool>
     {
-        internal override TurnPart Part => TurnPart.Enqueue;
+        internal override TurnStage Stage => TurnStage.Read;
 
         internal override int Rows => 0;
 
-        internal override void Run(TurnBatch batch) => Result = true;
-    }
-
-    /// <summary>Tells the loop that this turn is its last.</summary>
-    private sealed class CloseNote(PostgresBackend backend) : Note
-    {
-        internal override void Run(TurnBatch batch) => backend._isClosing = true;
+        internal override void Run(Turn turn) => Result = true;
     }
 }

@@ -10,14 +10,14 @@ public static class PostgresErrandBuilderExtensions
 
     /// <summary>Keeps tasks in a schema of a PostgreSQL database.</summary>
     /// <remarks>
-    /// The section <c>Errand:Postgres</c> of the configuration holds <c>ConnectionString</c> and every option of
-    /// <see cref="PostgresBackendOptions"/> but the clock. It is applied first, then what stands in code.
+    /// The section <c>Errand:Postgres</c> of the configuration holds <c>ConnectionString</c> and every option of <see
+    /// cref="PostgresBackendOptions"/> but the clock. It is applied first, then what stands in code.
     /// </remarks>
     /// <typeparam name="TBuilder">The builder's own type, so that the chain goes on with it.</typeparam>
     /// <param name="errand">The builder.</param>
     /// <param name="connectionString">
-    /// As Npgsql takes it: <c>Host=server;Database=app;Username=app;Password=...</c>. Default is null: the configuration's
-    /// <c>Errand:Postgres:ConnectionString</c>.
+    /// As Npgsql takes it: <c>Host=server;Database=app;Username=app;Password=...</c>. Default is null: the
+    /// configuration's <c>Errand:Postgres:ConnectionString</c>.
     /// </param>
     /// <param name="configure">Changes the options. Default is null: they stay as the configuration has them.</param>
     /// <returns>The builder, to go on with.</returns>
@@ -36,7 +36,8 @@ public static class PostgresErrandBuilderExtensions
         return errand;
     }
 
-    private static PostgresBackend Create(string? connectionString, PostgresBackendOptions options, IServiceProvider services)
+    private static PostgresBackend Create(
+        string? connectionString, PostgresBackendOptions options, IServiceProvider services)
     {
         if (string.IsNullOrWhiteSpace(connectionString))
         {
@@ -47,6 +48,7 @@ public static class PostgresErrandBuilderExtensions
         }
 
         return new PostgresBackend(
-            connectionString, options, (ILogger<PostgresBackend>?)services.GetService(typeof(ILogger<PostgresBackend>)));
+            connectionString, options,
+            (ILogger<PostgresBackend>?)services.GetService(typeof(ILogger<PostgresBackend>)));
     }
 }

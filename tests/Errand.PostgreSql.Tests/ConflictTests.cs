@@ -38,7 +38,7 @@ public sealed class ConflictTests : IAsyncLifetime
         create sequence errand.failures;
         create function errand.fail() returns trigger language plpgsql
         as $$ begin if nextval('errand.failures') <= {times} then raise exception using errcode = '{error}'; end if; return null; end $$;
-        create trigger fail after {kind} on errand.tasks for each statement execute function errand.fail()
+        create trigger fail after {kind} on errand.errand_tasks for each statement execute function errand.fail()
         """);
 
     [Theory]
@@ -67,7 +67,7 @@ public sealed class ConflictTests : IAsyncLifetime
         Assert.All(taken, task => Assert.Equal((1, 1L), (task.Attempt, task.Lease.Epoch)));
         Assert.Equal(
             enqueued.SelectMany(tasks => tasks.Select(task => task.Id)).Order(), taken.Select(task => task.Lease.Id).Order());
-        Assert.Equal(40L, await AskAsync("select count(*) from errand.finished"));
+        Assert.Equal(40L, await AskAsync("select count(*) from errand.errand_finished"));
     }
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class ConflictTests : IAsyncLifetime
     {
         await FailNextAsync("insert", "40001", times: 1_000);
         await Assert.ThrowsAsync<BackendBusyException>(async () => await _backend.EnqueueAsync([Some]));
-        Assert.Equal(0L, await AskAsync("select count(*) from errand.tasks"));
+        Assert.Equal(0L, await AskAsync("select count(*) from errand.errand_tasks"));
     }
 
     [Theory]
@@ -99,7 +99,7 @@ public sealed class ConflictTests : IAsyncLifetime
             await transaction.CommitAsync();
 
             Assert.Equal(new EnqueuedTask { Id = lease.Id, IsNew = false }, Assert.Single(await again.WaitAsync(Eventually.Bound)));
-            Assert.Equal(0L, await AskAsync("select count(*) from errand.tasks"));
+            Assert.Equal(0L, await AskAsync("select count(*) from errand.errand_tasks"));
         }
     }
 
@@ -111,7 +111,7 @@ public sealed class ConflictTests : IAsyncLifetime
         await _backend.EnqueueAsync([first]);
         Assert.True(await _backend.MarkSuccessAsync(Assert.Single(await TakeAsync(owner)).Lease, default));
         await Eventually.TrueAsync(
-            async () => true.Equals(await AskAsync("select bool_and(until <= errand.now_ms(null)) is not false from errand.unique_periods")),
+            async () => true.Equals(await AskAsync("select bool_and(until <= errand.errand_now_ms(null)) is not false from errand.errand_unique_periods")),
             "its time has passed");
 
         var again = Assert.Single(await _backend.EnqueueAsync([first with { UniqueFor = TimeSpan.FromHours(1) }]));
@@ -144,10 +144,10 @@ public sealed class ConflictTests : IAsyncLifetime
             await _backend.EnqueueInAsync([Some with { Id = blocked, Delay = TimeSpan.FromHours(1) }], transaction);
             var enqueuing = _backend.EnqueueAsync([Some with { Id = blocked, Delay = TimeSpan.FromHours(1) }]).AsTask();
             await WaitsForAsync("advisory");
-            await ExecuteAsync($"select 1 from errand.tasks where id = {leases[1].Id} for update");
+            await ExecuteAsync($"select 1 from errand.errand_tasks where id = {leases[1].Id} for update");
             var settling = leases.Select(lease => _backend.MarkSuccessAsync(lease, default).AsTask()).ToArray();
             await WaitsForAsync("transactionid");
-            await ExecuteAsync($"select 1 from errand.tasks where id = {leases[0].Id} for update");
+            await ExecuteAsync($"select 1 from errand.errand_tasks where id = {leases[0].Id} for update");
             await transaction.RollbackAsync();
 
             Assert.All(await Task.WhenAll(settling).WaitAsync(Eventually.Bound), Assert.True);

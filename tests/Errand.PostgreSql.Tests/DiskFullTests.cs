@@ -40,8 +40,8 @@ public sealed class DiskFullTests(ITestOutputHelper output) : IAsyncLifetime
         ? AskAsync(_connectionString, "create table filler as select repeat('x', 1000) from generate_series(1, 8000)")
         : AskAsync(_connectionString, """
             create function full_disk() returns trigger language plpgsql
-            as $$ begin if (select count(*) from errand.tasks) > 40 then raise exception using errcode = '53100'; end if; return new; end $$;
-            create trigger full_disk before insert on errand.tasks for each row execute function full_disk()
+            as $$ begin if (select count(*) from errand.errand_tasks) > 40 then raise exception using errcode = '53100'; end if; return new; end $$;
+            create trigger full_disk before insert on errand.errand_tasks for each row execute function full_disk()
             """);
 
     private Task<object?> MakeRoomAsync() => AskAsync(

@@ -151,7 +151,7 @@ public sealed class IsolationTests(PostgresServer server) : IAsyncLifetime
         await worker.StopAsync();
         Assert.Equal(10, runs.Count);
         Assert.All(runs.Values, times => Assert.Equal(1, times));
-        Assert.Equal(0L, await PostgresServer.ExecuteAsync(server.ConnectionString(), $"select count(*) from {_options.Schema}.tasks"));
+        Assert.Equal(0L, await PostgresServer.ExecuteAsync(server.ConnectionString(), $"select count(*) from {_options.Schema}.errand_tasks"));
     }
 
     /// <summary>The turns choose their own level: what they rely on is that each statement sees what was committed before it.</summary>
@@ -163,7 +163,7 @@ public sealed class IsolationTests(PostgresServer server) : IAsyncLifetime
         await PostgresServer.ExecuteAsync(server.ConnectionString(), $$"""
             create function {{_options.Schema}}.check_level() returns trigger language plpgsql
             as $$ begin if current_setting('transaction_isolation') <> 'read committed' then raise 'wrong level'; end if; return null; end $$;
-            create trigger check_level after insert or update or delete on {{_options.Schema}}.tasks
+            create trigger check_level after insert or update or delete on {{_options.Schema}}.errand_tasks
             for each statement execute function {{_options.Schema}}.check_level()
             """);
         await using var backend = new PostgresBackend(

@@ -45,7 +45,7 @@ public sealed class LostAnswerTests : IAsyncDisposable
 
         Assert.Equal(1, _proxy.Cuts);
         Assert.All(enqueued, one => Assert.True(one.IsNew));
-        Assert.Equal(2L, await AskAsync("select count(*) from errand.tasks"));
+        Assert.Equal(2L, await AskAsync("select count(*) from errand.errand_tasks"));
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class LostAnswerTests : IAsyncDisposable
         var owner = await BeginAsync();
         await _backend.EnqueueAsync([Some]);
         var lease = (await TakeAsync(owner, TimeSpan.Zero))[0].Lease;
-        _proxy.CutAnswerTo("finished (id, owner");
+        _proxy.CutAnswerTo("20, result");
 
         Assert.True(await _backend.MarkSuccessAsync(lease, "1"u8.ToArray()));
 
@@ -71,7 +71,7 @@ public sealed class LostAnswerTests : IAsyncDisposable
         var lease = (await TakeAsync(owner, TimeSpan.Zero))[0].Lease;
         await _backend.ReleaseAsync(lease);
         await TakeAsync(owner, TimeSpan.Zero);
-        _proxy.CutAnswerTo("finished (id, owner");
+        _proxy.CutAnswerTo("20, result");
 
         Assert.False(await _backend.MarkSuccessAsync(lease, "1"u8.ToArray()));
         Assert.Equal(1, _proxy.Cuts);
@@ -88,7 +88,7 @@ public sealed class LostAnswerTests : IAsyncDisposable
         Assert.True(await _backend.MarkFailureAsync(lease, "no", TimeSpan.FromMinutes(5)));
 
         Assert.Equal(1, _proxy.Cuts);
-        Assert.Equal(1, await AskAsync("select attempt from errand.tasks where state = 11"));
+        Assert.Equal(1, await AskAsync("select attempt from errand.errand_tasks where state = 11"));
     }
 
     [Fact]
@@ -119,7 +119,7 @@ public sealed class LostAnswerTests : IAsyncDisposable
         var task = Assert.Single(await waiting);
         Assert.Equal(1, task.Attempt);
         Assert.True(await _backend.MarkSuccessAsync(task.Lease, default));
-        Assert.Equal(0L, await AskAsync("select count(*) from errand.tasks"));
+        Assert.Equal(0L, await AskAsync("select count(*) from errand.errand_tasks"));
         Assert.Equal(1, _proxy.Cuts);
     }
 }

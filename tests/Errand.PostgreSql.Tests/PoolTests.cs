@@ -52,5 +52,5 @@ public sealed class PoolTests(PostgresServer server)
     }
 
     private async Task<bool> BeatsForAsync(string schema, TimeSpan time) => (long)(await PostgresServer.ExecuteAsync(
-        server.ConnectionString(), $"select max(beat - started) from {schema}.workers"))! >= (long)time.TotalMilliseconds;
+        server.ConnectionString(), $"select max(beat - started) from {schema}.errand_workers"))! >= (long)time.TotalMilliseconds;
 }

@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
-using Errand.PostgreSql.Engine;
+using Errand.PostgreSql.Data;
+using Errand.PostgreSql.Reserve;
+using Errand.PostgreSql.Settle;
 using Npgsql;
 
 namespace Errand.PostgreSql.Tests;
@@ -32,9 +34,9 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
 
         _connection = new NpgsqlConnection(server.ConnectionString());
         await _connection.OpenAsync();
-        await RunAsync($"alter table {_schema}.tasks set (autovacuum_enabled = false)");
-        await PrepareAsync("reserve", PostgresBackend.ReserveSql, ReserveTypes);
-        await PrepareAsync("settle", PostgresBackend.ArchiveSuccessSql, SettleTypes);
+        await RunAsync($"alter table {_schema}.errand_tasks set (autovacuum_enabled = false)");
+        await PrepareAsync("reserve", Reserving.ReserveSql, ReserveTypes);
+        await PrepareAsync("settle", Settling.ArchiveSuccessSql, SettleTypes);
     }
 
     public async ValueTask DisposeAsync() => await _connection.DisposeAsync();
@@ -50,7 +52,7 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
     [Fact]
     public async Task Over_a_table_that_was_analyzed_empty_and_then_filled()
     {
-        await RunAsync($"vacuum analyze {_schema}.tasks");
+        await RunAsync($"vacuum analyze {_schema}.errand_tasks");
         await InsertAsync(1, 100_000, 10);
         await UseIndexesAsync();
     }
@@ -59,7 +61,7 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
     public async Task Over_a_hundred_thousand_pending_tasks()
     {
         await InsertAsync(1, 100_000, 10);
-        await RunAsync($"vacuum analyze {_schema}.tasks");
+        await RunAsync($"vacuum analyze {_schema}.errand_tasks");
         await UseIndexesAsync();
     }
 
@@ -67,7 +69,7 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
     public async Task Over_a_hundred_thousand_running_tasks_and_then_as_many_pending()
     {
         await InsertAsync(1, 100_000, 12);
-        await RunAsync($"vacuum analyze {_schema}.tasks");
+        await RunAsync($"vacuum analyze {_schema}.errand_tasks");
         await UseIndexesAsync();
         await InsertAsync(200_000, 100_000, 10);
         await UseIndexesAsync();
@@ -79,16 +81,16 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
         await using var old = new NpgsqlConnection(server.ConnectionString());
         await old.OpenAsync();
         await using var snapshot = await old.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead);
-        await using (var look = new NpgsqlCommand($"select count(*) from {_schema}.tasks", old, snapshot))
+        await using (var look = new NpgsqlCommand($"select count(*) from {_schema}.errand_tasks", old, snapshot))
         {
             await look.ExecuteScalarAsync();
         }
 
         await InsertAsync(1, 400_000, 10);
-        await RunAsync($"update {_schema}.tasks set state = 12, owner = 7");
-        await RunAsync($"delete from {_schema}.tasks");
+        await RunAsync($"update {_schema}.errand_tasks set state = 12, owner = 7");
+        await RunAsync($"delete from {_schema}.errand_tasks");
         await InsertAsync(500_000, 1_000, 10);
-        await RunAsync($"vacuum analyze {_schema}.tasks");
+        await RunAsync($"vacuum analyze {_schema}.errand_tasks");
         await UseIndexesAsync();
 
         var without = await MillisecondsAsync(Reserve(0, 1));
@@ -117,8 +119,8 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
             await RunAsync($"set plan_cache_mode = {mode}");
             var reserve = await RunAsync("explain " + Reserve(0, 10));
             Assert.True(
-                reserve.Contains("tasks_ready", StringComparison.Ordinal) && reserve.Contains("tasks_pkey", StringComparison.Ordinal)
-                && !reserve.Contains("Seq Scan on tasks", StringComparison.Ordinal),
+                reserve.Contains("errand_tasks_ready", StringComparison.Ordinal) && reserve.Contains("errand_tasks_pkey", StringComparison.Ordinal)
+                && !reserve.Contains("Seq Scan on errand_tasks", StringComparison.Ordinal),
                 $"{mode}:\n{reserve}");
             var ids = string.Join(',', Enumerable.Range(1, 500));
             var settle = await RunAsync($$"""
@@ -127,7 +129,7 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
                 """);
             Assert.True(
                 settle.Contains("Index Cond: (id = ANY", StringComparison.Ordinal) && (settle.Contains("Hash Cond", StringComparison.Ordinal) || settle.Contains("Merge Cond", StringComparison.Ordinal))
-                && !settle.Contains("tasks_running", StringComparison.Ordinal)
+                && !settle.Contains("errand_tasks_running", StringComparison.Ordinal)
                 && !settle.Contains("Seq Scan", StringComparison.Ordinal),
                 $"{mode}:\n{settle}");
         }
@@ -145,7 +147,7 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
     }
 
     private Task<string> InsertAsync(int first, int count, int state) => RunAsync($"""
-        insert into {_schema}.tasks (id, owner, epoch, due, enqueued, started, turn, attempt, rank, queue, name, max_attempts, state, payload)
+        insert into {_schema}.errand_tasks (id, owner, epoch, due, enqueued, started, turn, attempt, rank, queue, name, max_attempts, state, payload)
         select i, case when {state} = 12 then 7 else 0 end, 1, 1, 1, 1, 1, 1, -1, 1, 1, 5, {state}, convert_to(repeat('x', 100), 'UTF8')
         from   generate_series({first}, {first + count - 1}) as i
         """);

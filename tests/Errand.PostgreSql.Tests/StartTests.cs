@@ -19,7 +19,7 @@ public sealed class StartTests(PostgresServer server)
         var ids = await Task.WhenAll(backends.Select(async backend => await backend.NewIdAsync()));
 
         Assert.Equal(10, ids.Distinct().Count());
-        Assert.Equal(1L, await PostgresServer.ExecuteAsync(server.ConnectionString(), $"select count(*) from {_schema}.meta where version = 1"));
+        Assert.Equal(1L, await PostgresServer.ExecuteAsync(server.ConnectionString(), $"select count(*) from {_schema}.errand_meta where version = 1"));
         foreach (var backend in backends)
         {
             await backend.DisposeAsync();
@@ -34,16 +34,18 @@ public sealed class StartTests(PostgresServer server)
             await backend.InitializeAsync();
         }
 
-        await PostgresServer.ExecuteAsync(server.ConnectionString(), $"update {_schema}.meta set version = 99");
+        await PostgresServer.ExecuteAsync(server.ConnectionString(), $"update {_schema}.errand_meta set version = 99");
         await using var older = Backend();
         var refused = await Assert.ThrowsAsync<SchemaTooNewException>(async () => await older.InitializeAsync());
         Assert.Contains("99", refused.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_schema_with_tables_of_something_else_is_refused_and_left_alone()
+    [Theory]
+    [InlineData("errand_meta")]
+    [InlineData("errand_tasks")]
+    public async Task A_schema_with_a_table_of_that_name_of_something_else_is_refused_and_left_alone(string table)
     {
-        await PostgresServer.ExecuteAsync(server.ConnectionString(), $"create schema {_schema}; create table {_schema}.tasks (x int)");
+        await PostgresServer.ExecuteAsync(server.ConnectionString(), $"create schema {_schema}; create table {_schema}.{table} (x int)");
         await using var backend = Backend();
         await Assert.ThrowsAsync<NotAnErrandDatabaseException>(async () => await backend.InitializeAsync());
         Assert.Equal(

@@ -27,7 +27,7 @@ public sealed class VacuumTests(PostgresServer server)
 
     private async Task<bool> WasVacuumedAsync() => (long)(await PostgresServer.ExecuteAsync(
         server.ConnectionString(),
-        $"select vacuum_count from pg_stat_user_tables where relid = '{_options.Schema}.tasks'::regclass"))! > 0;
+        $"select vacuum_count from pg_stat_user_tables where relid = '{_options.Schema}.errand_tasks'::regclass"))! > 0;
 
     [Fact]
     public async Task Who_settles_many_tasks_vacuums_their_table()

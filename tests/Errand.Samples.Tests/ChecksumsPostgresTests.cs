@@ -35,7 +35,7 @@ public sealed class ChecksumsPostgresTests : IDisposable
         try
         {
             await using var source = NpgsqlDataSource.Create(cluster.ConnectionString() + ";Pooling=false");
-            await using var command = source.CreateCommand("select count(*) from errand.finished");
+            await using var command = source.CreateCommand("select count(*) from errand.errand_finished");
             return (long)(await command.ExecuteScalarAsync())!;
         }
         catch (PostgresException)

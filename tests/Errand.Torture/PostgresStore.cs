@@ -12,17 +12,17 @@ internal sealed class PostgresStore(string connectionString, PostgresCluster? cl
     internal override string FinalsSql =>
         """
         select id, state::int, epoch::bigint, attempt::int, convert_from(result, 'utf8')::bigint,
-               (select count(*)::int from effects where task = id and effects.epoch = finished.epoch),
-               (select count(*)::int from effects where task = id and effects.epoch <> finished.epoch),
-               started, finished, (select string_agg(a.epoch || ':' || a.started, ',') from attempts a where a.task = finished.id)
-        from   finished
+               (select count(*)::int from effects where task = id and effects.epoch = errand_finished.epoch),
+               (select count(*)::int from effects where task = id and effects.epoch <> errand_finished.epoch),
+               started, finished, (select string_agg(a.epoch || ':' || a.started, ',') from errand_attempts a where a.task = errand_finished.id)
+        from   errand_finished
         """;
 
     internal override IReadOnlyList<(string Sql, object Answer)> Checks =>
     [
-        ("select count(*) from tasks", 0L),
-        ("select count(*) from finished where id in (select id from tasks)", 0L),
-        ("select count(*) from workers where id not in (select worker from worker_names)", 0L),
+        ("select count(*) from errand_tasks", 0L),
+        ("select count(*) from errand_finished where id in (select id from errand_tasks)", 0L),
+        ("select count(*) from errand_workers where id not in (select worker from errand_worker_names)", 0L),
     ];
 
     internal override IReadOnlyList<CrashPoint> EnginePoints => [];
@@ -63,8 +63,8 @@ internal sealed class PostgresStore(string connectionString, PostgresCluster? cl
         await using var transaction = await connection.BeginTransactionAsync();
         await using var command = connection.CreateCommand();
         command.CommandText = random.Next(3) == 0
-            ? "lock table tasks in share row exclusive mode"
-            : "select count(*) from tasks, (select 1 from finished limit 100) as some";
+            ? "lock table errand_tasks in share row exclusive mode"
+            : "select count(*) from errand_tasks, (select 1 from errand_finished limit 100) as some";
         await command.ExecuteNonQueryAsync();
         await Task.Delay(random.Next(20, 900), CancellationToken.None);
     }

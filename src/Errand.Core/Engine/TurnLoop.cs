@@ -241,7 +241,7 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
     }
 
     /// <summary>Nothing of this turn was done, and nobody is left waiting for it.</summary>
-    protected async Task FailAllAsync(BackendException exception)
+    protected virtual async Task FailAllAsync(BackendException exception)
     {
         await AfterFailureAsync(exception).ConfigureAwait(false);
         foreach (var operation in Arrived)

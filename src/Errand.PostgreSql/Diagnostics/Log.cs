@@ -5,49 +5,61 @@ namespace Errand.PostgreSql.Diagnostics;
 /// <summary>All wording of the PostgreSQL backend's log. Ids are stable: 4xx.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(400, LogLevel.Error, "The turns of a PostgreSQL backend failed, which is a fault in Errand; they go on.")]
+    [LoggerMessage(400, LogLevel.Error,
+        "A turn of a PostgreSQL backend failed, which is a fault in Errand; it continues.")]
     internal static partial void TurnFault(ILogger logger, Exception exception);
 
-    [LoggerMessage(401, LogLevel.Warning, "The connection to {Store} is made anew after an error.")]
+    [LoggerMessage(401, LogLevel.Warning, "The connection to {Store} failed; it is opened again.")]
     internal static partial void ConnectionReplaced(ILogger logger, string store, Exception exception);
 
     [LoggerMessage(402, LogLevel.Information, "{Store} can be reached again, after {Time}.")]
     internal static partial void ConnectionRestored(ILogger logger, string store, TimeSpan time);
 
     [LoggerMessage(403, LogLevel.Warning,
-        "Worker {Owner} on {Host} (process {Process}) is gone: it was not heard of for its lease. Its tasks are given back or, out of "
-        + "attempts, failed.")]
+        "Worker {Owner} on {Host} (process {Process}) is not responding: its lease has expired. Its tasks are released "
+        + "or, out of attempts, failed.")]
     internal static partial void WorkerGone(ILogger logger, long owner, string host, int process);
 
     [LoggerMessage(404, LogLevel.Warning,
-        "Task {TaskId} is parked for {Time}: no live worker knows its name '{TaskName}'. Its attempts are not charged.")]
+        "Task {TaskId} is parked for {Time}: no live worker knows its name '{TaskName}'. "
+        + "Its attempts are not charged.")]
     internal static partial void Parked(ILogger logger, long taskId, string taskName, TimeSpan time);
 
-    [LoggerMessage(405, LogLevel.Warning, "Upkeep of {Store} failed; it is tried again.")]
+    [LoggerMessage(405, LogLevel.Warning, "Upkeep of {Store} failed; it is retried.")]
     internal static partial void UpkeepFailed(ILogger logger, string store, Exception exception);
 
     [LoggerMessage(406, LogLevel.Information,
-        "{Store} is behind a pooler of transactions: nothing is prepared, and tasks of other processes are found by polling.")]
+        "{Store} is behind a pooler of transactions: nothing is prepared, and polling finds the tasks of other "
+        + "processes.")]
     internal static partial void Pooled(ILogger logger, string store);
 
     [LoggerMessage(407, LogLevel.Warning,
-        "Notifications of {Store} are not heard for now; polling finds tasks until the connection is made anew.")]
+        "Notifications of {Store} are not received for now; polling finds tasks until the connection is back.")]
     internal static partial void ListenerLost(ILogger logger, string store, Exception exception);
 
     [LoggerMessage(408, LogLevel.Warning,
-        "The server process {Process} ({Application}) has held a snapshot of {Store}'s database for {Age}: until it ends, vacuum can "
-        + "remove nothing that ended since, and work becomes slower. There are {DeadRows} dead rows among the live tasks.")]
+        "The server process {Process} ({Application}) has held a snapshot of {Store}'s database for {Age}: until it "
+        + "ends, vacuum can remove nothing that ended since, and work becomes slower. There are {DeadRows} dead rows "
+        + "among the live tasks.")]
     internal static partial void OldSnapshot(
         ILogger logger, string store, int process, string application, TimeSpan age, long deadRows);
 
     [LoggerMessage(409, LogLevel.Warning,
-        "There are {DeadRows} dead rows among the live tasks of {Store}: vacuum does not keep up. Is something holding it back?")]
+        "There are {DeadRows} dead rows among the live tasks of {Store}: vacuum does not keep up. Is something holding "
+        + "it back?")]
     internal static partial void ManyDeadRows(ILogger logger, string store, long deadRows);
 
     [LoggerMessage(410, LogLevel.Warning,
-        "The live tasks of {Store} cannot be vacuumed by this user, who does not own the table; autovacuum alone may be too slow.")]
+        "This user cannot vacuum the live tasks of {Store}, because it does not own the table; autovacuum alone may be "
+        + "too slow.")]
     internal static partial void VacuumRefused(ILogger logger, string store, Exception exception);
 
-    [LoggerMessage(411, LogLevel.Information, "{Tasks} tasks of workers that are gone were given back, and {Failed} failed.")]
+    [LoggerMessage(411, LogLevel.Information,
+        "{Tasks} tasks of workers that do not respond were released, and {Failed} failed.")]
     internal static partial void OrphansGivenBack(ILogger logger, int tasks, int failed);
+
+    [LoggerMessage(412, LogLevel.Warning,
+        "'{Store}' was upgraded to schema version {Version} by a newer Errand. This process finishes the tasks that it "
+        + "runs and takes no new ones; update it.")]
+    internal static partial void Outdated(ILogger logger, string store, int version);
 }

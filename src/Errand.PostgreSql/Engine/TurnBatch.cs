@@ -4,8 +4,8 @@ using NpgsqlTypes;
 namespace Errand.PostgreSql.Engine;
 
 /// <summary>
-/// Statements that are sent together, in one round trip and, outside a transaction of the caller's, as one transaction. Every
-/// statement gives rows, if only none of them, so that answers and statements keep their pace.
+/// Statements that are sent together, in one round trip and, outside a transaction of the caller's, as one transaction.
+/// Every statement gives rows, if only none of them, so that answers and statements keep their pace.
 /// </summary>
 internal sealed class TurnBatch(NpgsqlConnection connection, PostgresStore store, NpgsqlTransaction? transaction = null)
     : IAsyncDisposable
@@ -30,7 +30,8 @@ internal sealed class TurnBatch(NpgsqlConnection connection, PostgresStore store
     {
         if (!IsEmpty)
         {
-            _batch.BatchCommands.Insert(0, new NpgsqlBatchCommand(sql) { Parameters = { new NpgsqlParameter<string>(name, value) } });
+            _batch.BatchCommands.Insert(
+                0, new NpgsqlBatchCommand(sql) { Parameters = { new NpgsqlParameter<string>(name, value) } });
             _readers.Insert(0, _ => { });
         }
     }
@@ -51,7 +52,9 @@ internal sealed class TurnBatch(NpgsqlConnection connection, PostgresStore store
     }
 
     /// <summary>Sends all of it, and reads every answer; returns after the commit.</summary>
-    /// <exception cref="BackendException">None of it was done; or the connection was lost, and nobody knows.</exception>
+    /// <exception cref="BackendException">
+    /// None of it was done; or the connection was lost, and nobody knows.
+    /// </exception>
     internal async Task RunAsync()
     {
         if (IsEmpty)

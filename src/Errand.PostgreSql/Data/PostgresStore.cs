@@ -1,0 +1,265 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Npgsql;
+
+namespace Errand.PostgreSql.Data;
+
+/// <summary>Where the tasks are, and how connections are opened: checked, created and migrated where needed.</summary>
+internal sealed partial class PostgresStore
+{
+    /// <summary>
+    /// In seconds: a server that lives and is only slow has this long to accept a connection, however short calls may
+    /// wait.
+    /// </summary>
+    private const int ShortestConnectTimeout = 3;
+
+    /// <summary>
+    /// How long a turn waits for a lock, in milliseconds: turns of others hold one for less, and open transactions for
+    /// longer.
+    /// </summary>
+    internal const string LockTimeout = "250";
+
+    private readonly NpgsqlConnectionStringBuilder _connection;
+    private readonly string _application;
+    private readonly string _schema;
+    private readonly string _prefix;
+    private readonly int _connectTimeout; // In seconds.
+    private readonly ConcurrentDictionary<string, string> _sql =
+        new(ReferenceEqualityComparer.Instance as IEqualityComparer<string>);
+
+    internal PostgresStore(string connectionString, PostgresBackendOptions options)
+    {
+        _connection = Parse(connectionString);
+        _application = _connection.ApplicationName ?? "errand";
+        _schema = options.Schema;
+        _prefix = $"\"{_schema}\".";
+        CommandTimeout = (int)Math.Ceiling(options.CommandTimeout.TotalSeconds);
+        _connectTimeout = Math.Max(ShortestConnectTimeout, (int)Math.Ceiling(options.BusyTimeout.TotalSeconds));
+        var database = _connection.Database ?? _connection.Username;
+        Name = string.Create(
+            CultureInfo.InvariantCulture,
+            $"PostgreSQL at {_connection.Host}:{_connection.Port}, database '{database}', schema '{_schema}'");
+        Schema = new Schema(this, options.Migrations ?? Migration.All);
+    }
+
+    /// <summary>How the schema is made, and what this engine may do with it.</summary>
+    internal Schema Schema { get; }
+
+    /// <summary>The store's name in messages: never with a user or a password.</summary>
+    internal string Name { get; }
+
+    internal string SchemaName => _schema;
+
+    /// <summary>The channel of its notifications, which also begins the names of its advisory locks.</summary>
+    internal string Channel => "errand:" + _schema;
+
+    /// <summary>In seconds.</summary>
+    internal int CommandTimeout { get; }
+
+    /// <summary>
+    /// This store's own mark; empty until it was first opened. Written by the writer, read by any thread.
+    /// </summary>
+    internal string Mark { get; private set; } = "";
+
+    /// <summary>Whether a commit waits for the disk. Written by the writer, read by any thread.</summary>
+    internal bool IsDurable { get; private set; }
+
+    [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]{0,47}$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1_000)]
+    internal static partial Regex SchemaNames { get; }
+
+    /// <summary>
+    /// A statement with the schema's own name in place of the prefix <c>errand.</c>: the tables keep theirs,
+    /// <c>errand_</c>. The schema's name was validated, and is quoted.
+    /// </summary>
+    internal string Sql(string constant) =>
+        _sql.GetOrAdd(
+            constant, static (sql, prefix) => sql.Replace("errand.", prefix, StringComparison.Ordinal), _prefix);
+
+    /// <summary>Opens a connection for one purpose, which the server shows as the application's name.</summary>
+    /// <exception cref="BackendException">The server cannot be reached, or refuses.</exception>
+    internal async Task<NpgsqlConnection> OpenAsync(string purpose, CancellationToken cancellationToken)
+    {
+        var connection = Create(purpose, prepared: 0);
+        try
+        {
+            await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
+            return connection;
+        }
+        catch (Exception e)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            if (PostgresErrors.IsOurs(e))
+            {
+                throw PostgresErrors.From(e, Name);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Npgsql's own limit holds for each way that it tries, encrypted and not; this one for all of them.
+    /// </summary>
+    private static async Task OpenInTimeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(connection.ConnectionTimeout));
+        try
+        {
+            await connection.OpenAsync(limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"No connection within {connection.ConnectionTimeout} seconds.", e);
+        }
+    }
+
+    /// <summary>The same without the thread pool, for the heartbeat.</summary>
+    internal NpgsqlConnection Open(string purpose)
+    {
+        var connection = Create(purpose, prepared: 0);
+        try
+        {
+            connection.Open();
+            return connection;
+        }
+        catch (Exception e)
+        {
+            connection.Dispose();
+            if (PostgresErrors.IsOurs(e))
+            {
+                throw PostgresErrors.From(e, Name);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Opens the connection of the turns, and brings the schema up to date. Behind a pooler that gives a server's
+    /// connection to others between two transactions nothing may be prepared, and nothing listens.
+    /// </summary>
+    internal async Task<Session> OpenForTurnsAsync(Session? previous, CancellationToken cancellationToken)
+    {
+        var connection = Create("turns", prepared: 64);
+        try
+        {
+            await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
+            var isPooled = await IsPooledAsync(connection, cancellationToken).ConfigureAwait(false);
+            if (isPooled)
+            {
+                await connection.DisposeAsync().ConfigureAwait(false);
+                connection = Create("turns", prepared: 0);
+                await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
+            }
+            else
+            {
+                await ExecuteAsync(connection, PlannerSql, cancellationToken).ConfigureAwait(false);
+            }
+
+            var mark = await Schema.MigrateAsync(connection, isRunning: Mark.Length > 0, cancellationToken)
+                .ConfigureAwait(false);
+            await SetUpAsync(connection, isPooled, cancellationToken).ConfigureAwait(false);
+            Mark = mark.Store;
+            IsDurable = mark.IsDurable;
+            return new Session(connection, isPooled, mark, previous);
+        }
+        catch (Exception e)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            if (PostgresErrors.IsOurs(e))
+            {
+                throw PostgresErrors.From(e, Name);
+            }
+
+            throw;
+        }
+    }
+
+    [System.Diagnostics.CodeAnalysis.SuppressMessage(
+        "Design", "MA0054:Embed the caught exception as innerException",
+        Justification = "The cause may repeat a part of what was given, and that may be a password.")]
+    private static NpgsqlConnectionStringBuilder Parse(string connectionString)
+    {
+        try
+        {
+            return new NpgsqlConnectionStringBuilder(connectionString);
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException)
+        {
+            throw new ArgumentException(
+                "The connection string cannot be read. It looks like "
+                + "Host=server;Database=app;Username=app;Password=...; see "
+                + "https://www.npgsql.org/doc/connection-string-parameters.html.", nameof(connectionString));
+        }
+    }
+
+    /// <summary>
+    /// A connection is kept by the part that uses it, never pooled: it has one purpose as long as its backend lives.
+    /// </summary>
+    private NpgsqlConnection Create(string purpose, int prepared)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(_connection.ConnectionString)
+        {
+            Pooling = false,
+            Enlist = false,
+            Multiplexing = false,
+            ApplicationName = $"{_application} {purpose}",
+            MaxAutoPrepare = prepared,
+            AutoPrepareMinUsages = 2,
+            CommandTimeout = CommandTimeout,
+            Timeout = _connection.Timeout == 0 ? _connectTimeout : Math.Min(_connection.Timeout, _connectTimeout),
+            PersistSecurityInfo = false,
+        };
+        return new NpgsqlConnection(settings.ConnectionString);
+    }
+
+    // language=postgresql
+    private const string BackendPidSql = "select pg_backend_pid()";
+
+    // A plan that is kept with its statement was made for the table as it was, and an empty one is scanned. Every
+    // statement of a turn has an index, so that a scan is never wanted. What is only discouraged counts as dear enough
+    // to be compiled, which takes longer than any of them. language=postgresql
+    internal const string PlannerSql = "set enable_seqscan = off; set enable_mergejoin = off; set jit = off";
+
+    // Each statement of a turn must see what was committed before it, whatever the database's own default is.
+    // language=postgresql
+    private const string SessionSql =
+        $"set default_transaction_isolation = 'read committed'; set lock_timeout = {LockTimeout}";
+
+    // language=postgresql
+    private const string IsolationSql = "show default_transaction_isolation";
+
+    /// <summary>After the migration, which waits for others as long as it takes.</summary>
+    private async Task SetUpAsync(NpgsqlConnection connection, bool isPooled, CancellationToken cancellationToken)
+    {
+        if (!isPooled)
+        {
+            await ExecuteAsync(connection, SessionSql, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var level = (string)(await ExecuteAsync(connection, IsolationSql, cancellationToken).ConfigureAwait(false))!;
+        if (level != "read committed")
+        {
+            throw new BackendException(
+                $"{Name} is behind a pooler of transactions, and transactions are '{level}' there by default. Errand "
+                + "needs 'read committed': alter role ... set default_transaction_isolation = 'read committed'.");
+        }
+    }
+
+    private static async Task<bool> IsPooledAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        (int)(await ExecuteAsync(connection, BackendPidSql, cancellationToken).ConfigureAwait(false))!
+        != connection.ProcessID;
+
+    private static async Task<object?> ExecuteAsync(
+        NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
+    {
+        var command = new NpgsqlCommand(sql, connection);
+        await using (command.ConfigureAwait(false))
+        {
+            return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+using Microsoft.Extensions.Logging;
+
+namespace Errand.PostgreSql.Reserve;
+
+/// <summary>
+/// A task whose name no live worker knows is put aside, so that it neither blocks others nor burns attempts.
+/// </summary>
+internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger logger)
+{
+    /// <summary>Tasks at the head of a queue among which unknown names are looked for.</summary>
+    private const int LookPast = 1_000;
+
+    // language=postgresql
+    private const string ParkSql = """
+        with clock as materialized (
+            select errand.errand_now_ms(@now) as now
+        )
+        update errand.errand_tasks t
+        set    state = 11, parked = 1, due = now + @parking
+        from   clock, errand.errand_names n
+        where  n.id = t.name
+        and    t.state + 0 = 10
+        and    t.id = any(array(
+            select r.id
+            from   (
+                select id, name
+                from   errand.errand_tasks
+                where  queue = @queue and state = 10 and (rank, due, id) >= (@floor_rank, @floor_due, @floor_id)
+                and    not exists (select from errand.errand_paused_queues where queue = @queue)
+                order by rank, due, id
+                limit  @count) r
+            where  not exists (select from errand.errand_worker_names w where w.name = r.name)))
+        returning t.id, t.due, n.text
+        """;
+
+    /// <summary>Not worth looking for while there is plenty of what is known.</summary>
+    internal void ParkUnknown(Turn turn, string queue, Floor floor) => turn
+        .Add(ParkSql, row =>
+        {
+            var (id, name) = (row.GetInt64(0), row.GetString(2));
+            turn.Effects.Report(() => Log.Parked(logger, id, name, Defaults.UnknownNameParking));
+            turn.Effects.Expect(promotion, row.GetInt64(1));
+        })
+        .With("now", clock.TestNow).With("parking", (long)Defaults.UnknownNameParking.TotalMilliseconds)
+        .With("queue", turn.IdOf(queue)).With("count", LookPast)
+        .With("floor_rank", floor.Rank).With("floor_due", floor.Due).With("floor_id", floor.Id);
+}

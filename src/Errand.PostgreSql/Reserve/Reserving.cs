@@ -1,0 +1,278 @@
+using Npgsql;
+
+namespace Errand.PostgreSql.Reserve;
+
+/// <summary>
+/// Reserve: workers wait in a list, holding no connection, and each turn fills what it can. A worker that waits may be
+/// given a new task as it is inserted.
+/// </summary>
+internal sealed class Reserving(
+    WaitingWorkers<Turn, Waiting> waiting, Incarnations workers, Readiness readiness, SchemaWatch schema,
+    StoreClock clock, TimeProvider time, Pauses pauses, Promotion promotion, Parking parking) : Part<Turn>
+{
+    /// <summary>How old a floor may become: others may have put tasks before it.</summary>
+    private static readonly TimeSpan FloorInterval = TimeSpan.FromSeconds(1);
+
+    private long _lastFloor;
+
+    internal override Moments Hears => Moments.Doubted | Moments.Plan | Moments.HasWork | Moments.Began | Moments.Fill
+        | Moments.Committing | Moments.Tidy;
+
+    internal override bool NeedsStore => waiting.Count > 0;
+
+    internal ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
+        ReserveRequest request, CancellationToken cancellationToken) =>
+        waiting.ReserveAsync(new Waiting(request, time, readiness, schema, Join), cancellationToken);
+
+    private void Join(Waiting worker)
+    {
+        if (workers.Find(worker.Owner) is { } known)
+        {
+            worker.Begin(known);
+            waiting.Add(worker);
+        }
+        else
+        {
+            worker.Fail(new WorkerLostException(new WorkerId(worker.Owner)));
+        }
+    }
+
+    internal override void Doubted(Doubt why)
+    {
+        readiness.Rise();
+        readiness.Reorder();
+        if (why is Doubt.RolledBack or Doubt.OutcomeUnknown)
+        {
+            foreach (var worker in waiting)
+            {
+                worker.TakeBack();
+            }
+        }
+    }
+
+    internal override bool HasWork(long now)
+    {
+        foreach (var worker in waiting)
+        {
+            if ((worker.SeenVersion != readiness.Version || promotion.NextDue <= now) && worker.Room > 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    internal override void Plan(Agenda agenda)
+    {
+        waiting.Plan(agenda);
+        if (schema.Outdated is not null)
+        {
+            return; // Nothing is given any more: a look would find the same again at once.
+        }
+
+        var now = clock.Now;
+        if (HasWork(now))
+        {
+            agenda.In(TimeSpan.Zero);
+        }
+
+        // A worker without a free slot is not woken for: the settlement that frees it is a turn of its own.
+        if (promotion.NextDue != long.MaxValue && HasRoom())
+        {
+            agenda.In(TimeSpan.FromMilliseconds(Math.Max(1, promotion.NextDue - now)));
+        }
+    }
+
+    private bool HasRoom()
+    {
+        foreach (var worker in waiting)
+        {
+            if (worker.Room > 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    internal override void Began(Turn turn)
+    {
+        if (time.GetElapsedTime(_lastFloor) >= FloorInterval)
+        {
+            _lastFloor = time.GetTimestamp();
+            readiness.Reorder();
+        }
+    }
+
+    /// <summary>
+    /// The worker that a new task can be handed to as it is inserted: one that waits on the queue, knows the name and
+    /// has room, and only while it has seen everything that is known to be ready.
+    /// </summary>
+    internal Waiting? TakerOf(Turn turn, NewTask task)
+    {
+        // Of a task with a time of its own, the server's clock decides whether it may start.
+        if (task.DueAt is not null || task.Delay > TimeSpan.Zero || task.ExpiresAt is not null
+            || pauses.IsPaused(task.Queue))
+        {
+            return null;
+        }
+
+        foreach (var worker in waiting)
+        {
+            if (worker.Takes(task) && worker.Room > 0)
+            {
+                return worker.SeenVersion == readiness.Version && !turn.Effects.IsReady ? worker : null;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// Tasks handed off are due, and enqueued, at the server's time of the insert. Not all may have started.
+    /// </summary>
+    internal void HandedOff(long now, long[] started)
+    {
+        if (waiting.Count > 0)
+        {
+            HashSet<long> ids = [.. started];
+            foreach (var worker in waiting)
+            {
+                worker.HandedOff(now, ids);
+            }
+        }
+    }
+
+    /// <summary>A task with a higher priority than what was taken last stands before the floor of its queue.</summary>
+    internal void ForgetFloorsAbove(NewTask task)
+    {
+        foreach (var worker in workers.All)
+        {
+            worker.ForgetFloorAbove(task.Queue, ~task.Priority);
+        }
+    }
+
+    /// <summary>
+    /// Each worker that has not seen all has one of its queues looked at in a turn; with nothing there, the next.
+    /// </summary>
+    internal override void Fill(Turn turn)
+    {
+        var version = readiness.Version + (turn.Effects.IsReady ? 1 : 0);
+        foreach (var worker in waiting)
+        {
+            if (worker.SeenVersion != version && worker.Room is > 0 and var room)
+            {
+                worker.BeginLook(version);
+                if (worker.QueueInTurn is { } queue)
+                {
+                    Reserve(turn, worker, queue, room);
+                }
+                else
+                {
+                    pauses.AskForReady(turn, worker);
+                }
+            }
+        }
+    }
+
+    // One statement for each queue: several in one would be sorted as a whole. The ids are fetched first because the
+    // plan of any other form may scan the table. language=postgresql
+    internal const string ReserveSql = """
+        update errand.errand_tasks t
+        set    state = 12, owner = @owner, epoch = t.epoch + 1, attempt = t.attempt + 1, turn = @turn,
+               started = (select errand.errand_now_ms(@now))
+        where  t.id = any(array(
+            select id
+            from   errand.errand_tasks
+            where  queue = @queue and state = 10 and name = any(@names)
+            and    (rank, due, id) >= (@floor_rank, @floor_due, @floor_id)
+            and    (expires is null or expires > (select errand.errand_now_ms(@now)))
+            and    not exists (select from errand.errand_paused_queues where queue = @queue)
+            order by rank, due, id
+            limit  @count
+            for update skip locked))
+        returning t.id, t.name, t.due, t.epoch, t.attempt, t.max_attempts, t.enqueued, t.timeout, t.retry, t.trace,
+            t.payload, t.rank
+        """;
+
+    private void Reserve(Turn turn, Waiting waiting, string queue, int room)
+    {
+        var worker = waiting.Worker;
+        var version = readiness.FloorVersion + (turn.IsReordered ? 1 : 0);
+        var floor = worker.FloorOf(queue, version);
+        var last = floor;
+        turn
+            .Start(ReserveSql, row =>
+            {
+                var task = ReadReady(turn, row, waiting.Owner, queue);
+                var place = new Floor(row.GetInt32(11), row.GetInt64(2), task.Lease.Id.Value);
+                last = last.IsBefore(place) ? place : last;
+                waiting.Give(place.Rank, task);
+            })
+            .With("now", clock.TestNow).With("owner", waiting.Owner).With("turn", turn.Number)
+            .With("queue", turn.IdOf(queue)).With("names", worker.NameIds).With("floor_rank", floor.Rank)
+            .With("floor_due", floor.Due).With("floor_id", floor.Id).With("count", room);
+        waiting.Ask(room, () => worker.SetFloor(queue, last, version));
+        if (!worker.WasFull(queue))
+        {
+            parking.ParkUnknown(turn, queue, floor);
+        }
+    }
+
+    private static ReservedTask ReadReady(Turn turn, NpgsqlDataReader row, long owner, string queue) => new()
+    {
+        Lease = Leases.Of(row.GetInt64(0), owner, row.GetInt64(3)),
+        Name = turn.TextOf(row.GetInt32(1)),
+        Queue = queue,
+        Attempt = row.GetInt32(4),
+        EnqueuedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(6)),
+        DueAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(2)),
+        Timeout = row.IsDBNull(7) ? null : TimeSpan.FromMilliseconds(row.GetInt64(7)),
+        Retry = RetryText.Read(row.IsDBNull(8) ? null : row.GetString(8), row.GetInt32(5)),
+        Trace = row.IsDBNull(9) ? null : row.GetString(9),
+        Payload = row.GetFieldValue<byte[]>(10),
+    };
+
+    /// <summary>
+    /// After the commit, and before anything else: a worker that asks again in time for the next turn has new tasks
+    /// handed to it.
+    /// </summary>
+    internal override void Committing(Turn turn) => turn.Effects.AfterCommit(() => Deliver(turn));
+
+    private void Deliver(Turn turn)
+    {
+        if (turn.Effects.IsReady)
+        {
+            readiness.Rise();
+        }
+
+        if (turn.IsReordered)
+        {
+            readiness.Reorder();
+        }
+
+        var left = turn.Find<LeftTasks>();
+        foreach (var worker in waiting)
+        {
+            worker.EndLook(left);
+        }
+
+        waiting.Deliver(static worker => worker.HasTasks);
+        if (left is { IsEmpty: false })
+        {
+            turn.Effects.WakeOthers();
+        }
+    }
+
+    internal override ValueTask TidyAsync(Turn? reader)
+    {
+        waiting.EndExpired();
+        return default;
+    }
+
+    internal override void Failed(Exception exception) => waiting.FailAll(exception);
+
+    internal override void Close(Exception disposed) => waiting.FailAll(disposed);
+}

@@ -1,0 +1,59 @@
+using System.Collections.Frozen;
+
+namespace Errand.PostgreSql.Workers;
+
+/// <summary>An incarnation of this backend, and how far it has looked into each queue. The writer's alone.</summary>
+internal sealed class LocalWorker(long owner, WorkerRegistration registration) : Incarnation(owner, registration)
+{
+    private readonly Dictionary<string, (Floor Floor, long Version)> _floors = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _full = new(StringComparer.Ordinal); // Queues that gave all that was asked for.
+    private FrozenSet<string> _names = [];
+
+    // The version of what is ready that its last wait has seen all of, and in which queues.
+    private (long Version, IReadOnlyList<QueueSubscription>? Queues) _seen = (-1, null);
+
+    internal int[] NameIds { get; private set; } = [];
+
+    internal void Know(IEnumerable<string> names, Func<string, int> numberOf)
+    {
+        _names = names.ToFrozenSet(StringComparer.Ordinal);
+        NameIds = [.. _names.Select(numberOf)];
+    }
+
+    internal bool Knows(string name) => _names.Contains(name);
+
+    internal Floor FloorOf(string queue, long version) =>
+        _floors.TryGetValue(queue, out var floor) && floor.Version == version ? floor.Floor : Floor.None;
+
+    internal void SetFloor(string queue, Floor floor, long version) => _floors[queue] = (floor, version);
+
+    internal void ForgetFloorAbove(string queue, int rank)
+    {
+        if (_floors.TryGetValue(queue, out var floor) && rank < floor.Floor.Rank)
+        {
+            _floors.Remove(queue);
+        }
+    }
+
+    internal bool WasFull(string queue) => _full.Contains(queue);
+
+    internal void NoteLook(string queue, bool isFull)
+    {
+        if (isFull)
+        {
+            _full.Add(queue);
+        }
+        else
+        {
+            _full.Remove(queue);
+        }
+    }
+
+    internal void SawAll(long version, IReadOnlyList<QueueSubscription> queues) => _seen = (version, queues);
+
+    /// <summary>
+    /// The version of what is ready that it has seen all of in these queues; null when it has not looked at them.
+    /// </summary>
+    internal long? LastSeen(IReadOnlyList<QueueSubscription> queues) =>
+        ReferenceEquals(_seen.Queues, queues) ? _seen.Version : null;
+}

@@ -1,0 +1,195 @@
+using Microsoft.Extensions.Logging;
+
+namespace Errand.PostgreSql.Workers;
+
+/// <summary>
+/// How dead workers are noticed and their tasks made to wait again. The server's clock alone decides: a worker whose
+/// own clock is wrong steals nothing and loses nothing.
+/// </summary>
+internal sealed class Sweep(
+    Incarnations workers, StoreClock clock, TimeProvider time, Pauses pauses, Cancellation cancellation, Expiry expiry,
+    ILogger logger) : Part<Turn>
+{
+    /// <summary>Tasks whose owner has no row are looked for at least this often.</summary>
+    private static readonly TimeSpan OrphanInterval = TimeSpan.FromSeconds(10);
+
+    private long _lastSweep;
+    private long _lastOrphans;
+    private long _sweptAt; // By the server's clock; 0 for never.
+    private long _resumedAt; // By the server's clock: when this backend, having stood still, could sweep again.
+    private bool _orphansSuspected;
+
+    internal override Moments Hears => Moments.Plan | Moments.Upkeep;
+
+    /// <summary>
+    /// How often the others are looked at: often enough for the shortest lease here, at most every second.
+    /// </summary>
+    private TimeSpan Interval
+    {
+        get
+        {
+            var interval = TimeSpan.FromSeconds(1);
+            foreach (var worker in workers.All)
+            {
+                interval = worker.Lease / 4 < interval ? worker.Lease / 4 : interval;
+            }
+
+            return interval;
+        }
+    }
+
+    internal override void Plan(Agenda agenda)
+    {
+        if (workers.Count > 0)
+        {
+            agenda.Every(_orphansSuspected ? TimeSpan.Zero : Interval, _lastSweep);
+        }
+    }
+
+    internal override Action<Turn>? Upkeep(Turn reader, long now) =>
+        workers.Count > 0 && (_orphansSuspected || time.GetElapsedTime(_lastSweep) >= Interval)
+            ? turn => Look(turn, withOrphans: false)
+            : null;
+
+    // While the server was away, or this backend stood still, nobody could be heard. language=postgresql
+    private const string DeleteExpiredSql = """
+        with clock as materialized (
+            select errand.errand_now_ms(@now) as now
+        ),
+        heard as materialized (
+            select now, greatest(
+                       case when @swept_at > 0 and now - @swept_at > @gap then now else @resumed_at end,
+                       floor(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint) as since
+            from   clock
+        ),
+        gone as (
+            delete from errand.errand_workers w
+            using  heard
+            where  greatest(w.beat, heard.since) + w.lease <= heard.now and not (w.id = any(@ours))
+            returning w.id, w.host, w.process
+        )
+        select now, gone.id, gone.host, gone.process
+        from   clock left join gone on true
+        """;
+
+    // language=postgresql
+    private const string SelectOursSql = "select id from errand.errand_workers where id = any(@ours)";
+
+    /// <summary>Finds incarnations whose lease has run out, and those of ours that others have found.</summary>
+    internal void Look(Turn turn, bool withOrphans)
+    {
+        var ours = workers.Owners();
+        var gap = (long)(Interval * 2).TotalMilliseconds;
+        HashSet<long> alive = [];
+        turn
+            .Add(DeleteExpiredSql, row =>
+            {
+                var now = row.GetInt64(0);
+                _resumedAt = _sweptAt > 0 && now - _sweptAt > gap ? now : _resumedAt;
+                clock.Hear(now);
+                if (!row.IsDBNull(1))
+                {
+                    var (owner, host, process) = (row.GetInt64(1), row.GetString(2), row.GetInt32(3));
+                    _orphansSuspected = true;
+                    turn.Effects.Report(() => Log.WorkerGone(logger, owner, host, process));
+                }
+            })
+            .With("now", clock.TestNow).With("swept_at", _sweptAt).With("gap", gap).With("resumed_at", _resumedAt)
+            .With("ours", ours);
+        turn.Add(SelectOursSql, row => alive.Add(row.GetInt64(0))).With("ours", ours);
+        pauses.Read(turn);
+        cancellation.Tell(turn);
+        if (withOrphans || _orphansSuspected || time.GetElapsedTime(_lastOrphans) >= OrphanInterval)
+        {
+            GiveBackOrphans(turn);
+        }
+
+        turn.Effects.AfterCommit(() =>
+        {
+            _sweptAt = clock.LastHeard;
+            _lastSweep = time.GetTimestamp();
+            foreach (var owner in ours.Where(owner => !alive.Contains(owner)))
+            {
+                workers.Drop(owner);
+            }
+        });
+    }
+
+    // language=postgresql
+    private const string FailPoisonedSql = $"""
+        with settled as (
+            {Turn.DeleteTasks} t
+            where  t.id = any(array(
+                select o.id
+                from   errand.errand_tasks o
+                where  o.state = 12 and (o.attempt >= o.max_attempts or o.cancelled is not null)
+                and    not exists (select from errand.errand_workers w where w.id = o.owner)
+                for update skip locked))
+            returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name,
+                t.timeout, t.max_attempts, t.retry, t.unique_key, t.payload, t.cancelled
+        )
+        insert into errand.errand_finished (
+            id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error, timeout,
+            max_attempts, retry, unique_key, payload)
+        select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name,
+               case when cancelled is null then 21 else 22 end,
+               convert_to(@error || attempt || ' of ' || max_attempts || '.', 'UTF8'), timeout, max_attempts, retry,
+               unique_key, case when cancelled is null then payload end
+        from   settled
+        returning id
+        """;
+
+    // language=postgresql
+    private const string GiveBackSql = """
+        with lost as (
+            select o.id, o.owner
+            from   errand.errand_tasks o
+            where  o.state = 12 and o.cancelled is null and o.attempt < o.max_attempts
+            and    not exists (select from errand.errand_workers w where w.id = o.owner)
+            for update skip locked
+        ),
+        given as (
+            update errand.errand_tasks t
+            set    state = 10, owner = 0
+            from   lost
+            where  t.id = any(array(select id from lost)) and t.id = lost.id
+            returning t.id, t.epoch, t.started, t.attempt, t.max_attempts, lost.owner
+        ),
+        noted as (
+            insert into errand.errand_attempts (task, epoch, started, ended, worker, attempt, error)
+            select id, epoch, started, errand.errand_now_ms(@now), owner, attempt,
+                   convert_to(@error || attempt || ' of ' || max_attempts || '.', 'UTF8')
+            from   given
+        )
+        select id
+        from   given
+        """;
+
+    private const string Lost = "The worker's process ended, or lost its lease, during attempt ";
+
+    /// <summary>
+    /// The tasks of dead workers wait again. Their attempts stay charged, so that a task that kills its process ends as
+    /// failed. A worker without a row is dead, whoever took the row away: what is started for it at the same moment is
+    /// found the next time.
+    /// </summary>
+    private void GiveBackOrphans(Turn turn)
+    {
+        var failed = 0;
+        var given = 0;
+        turn.End(FailPoisonedSql, _ => failed++).With("now", clock.TestNow).With("error", Lost);
+        turn.WaitAgain(GiveBackSql, _ => given++).With("now", clock.TestNow).With("error", Lost);
+        expiry.LookAgain(turn);
+        turn.ReadyHere();
+        var suspected = _orphansSuspected;
+        turn.Effects.AfterCommit(() =>
+        {
+            _orphansSuspected = _orphansSuspected && !suspected;
+            _lastOrphans = time.GetTimestamp();
+            if (given + failed > 0)
+            {
+                turn.Effects.WakeOthers();
+                turn.Effects.Report(() => Log.OrphansGivenBack(logger, given, failed));
+            }
+        });
+    }
+}
