@@ -29,10 +29,10 @@ public sealed class UpgradeTests(PostgresServer server)
     private Task<object?> AskAsync(string sql) => PostgresServer.ExecuteAsync(
         server.ConnectionString(), sql.Replace("errand.", _options.Schema + ".", StringComparison.Ordinal));
 
-    private static ValueTask<long> BeginAsync(PostgresBackend backend) =>
+    private static ValueTask<WorkerId> BeginAsync(PostgresBackend backend) =>
         backend.BeginWorkerAsync(new WorkerRegistration { Lease = TimeSpan.FromSeconds(30), TaskNames = ["a"] });
 
-    private static ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(PostgresBackend backend, long owner, TimeSpan wait) =>
+    private static ValueTask<IReadOnlyList<ReservedTask>> TakeAsync(PostgresBackend backend, WorkerId owner, TimeSpan wait) =>
         backend.ReserveAsync(new ReserveRequest { Owner = owner, MaxTasks = 1, Wait = wait });
 
     /// <summary>An older engine looks at the schema once a second at most.</summary>
