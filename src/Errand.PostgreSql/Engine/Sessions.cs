@@ -14,7 +14,7 @@ internal sealed class Sessions(
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
-    private Action? _opened; // Set once, before the first session.
+    private Action<Session>? _opened; // Set once, before the first session.
     private Session? _previous; // The last that was opened.
     private long? _awaySince; // When the server was first found away, on the monotonic clock.
 
@@ -24,7 +24,7 @@ internal sealed class Sessions(
     internal bool IsAway => _awaySince is not null;
 
     /// <summary>Names what is called after each opening.</summary>
-    internal void OnOpened(Action opened) => _opened = opened;
+    internal void OnOpened(Action<Session> opened) => _opened = opened;
 
     /// <summary>
     /// Opens a session if there is none, and waits for a server that is away. One that stays away for longer than that
@@ -52,7 +52,7 @@ internal sealed class Sessions(
 
             if (Current is not null)
             {
-                NoteOpened();
+                NoteOpened(Current);
                 break;
             }
 
@@ -64,7 +64,7 @@ internal sealed class Sessions(
         return Current;
     }
 
-    private void NoteOpened()
+    private void NoteOpened(Session session)
     {
         if (_awaySince is { } since)
         {
@@ -72,7 +72,7 @@ internal sealed class Sessions(
             _awaySince = null;
         }
 
-        _opened?.Invoke();
+        _opened?.Invoke(session);
     }
 
     /// <summary>Drops the session if the failure has cost its connection: the next use opens another.</summary>

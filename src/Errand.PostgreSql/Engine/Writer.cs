@@ -183,9 +183,8 @@ internal sealed class Writer : TurnLoop<Turn>
     }
 
     /// <summary>A session was opened, by whatever needed one.</summary>
-    private void NoteOpened()
+    private void NoteOpened(Session session)
     {
-        var session = _sessions.Current!;
         if (_mark != session.Mark.Store)
         {
             _mark = session.Mark.Store; // Another store is there now, if it is not the first.

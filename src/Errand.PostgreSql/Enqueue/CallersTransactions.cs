@@ -83,7 +83,7 @@ internal sealed class CallersTransactions(
                 turn.End(TurnStage.Settle);
             },
             cancellationToken).ConfigureAwait(false);
-        return rows!.IsSettled(lease);
+        return rows?.IsSettled(lease) == true;
     }
 
     /// <exception cref="ArgumentException">The transaction is another provider's.</exception>

@@ -45,7 +45,6 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
     internal void AddKnown(NewTask task, long id)
     {
         (_known ??= []).Add(new NewRow(task, id));
-        _inserted ??= [];
     }
 
     internal void AddUnique(NewTask task, string key, long id)
@@ -53,8 +52,6 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
         if ((_uniqueIds ??= []).TryAdd((task.Name, key), id))
         {
             (_unique ??= []).Add(new NewRow(task, id));
-            _inserted ??= [];
-            _holders ??= [];
         }
     }
 
@@ -70,7 +67,11 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
             turn.Effects.ReadyHere();
         }
 
-        LockGivenIds(turn);
+        if (_known is not null || _unique is not null)
+        {
+            LockGivenIds(turn);
+        }
+
         if (_known is { } known)
         {
             InsertKnown(turn, known);
@@ -79,7 +80,7 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
 
         if (_unique is { } unique)
         {
-            enqueuing.Unique.Insert(turn, unique, _inserted!, _holders!, row => NoteInserted(turn, row));
+            enqueuing.Unique.Insert(turn, unique, _inserted ??= [], _holders ??= [], row => NoteInserted(turn, row));
             turn.Ready();
         }
     }
@@ -194,7 +195,7 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
 
     private void InsertKnown(Turn turn, List<NewRow> rows)
     {
-        var inserted = _inserted!;
+        var inserted = _inserted ??= [];
         turn.Insert(InsertKnownTasksSql, rows, row =>
         {
             inserted.Add(row.GetInt64(0));
@@ -221,8 +222,8 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
     /// <summary>The task that holds the key; with the id 0 when it has ended while it was looked for.</summary>
     internal EnqueuedTask HolderOf(NewTask task, string key, long id)
     {
-        var first = _uniqueIds![(task.Name, key)];
-        var holder = _holders!.GetValueOrDefault(first);
+        var first = _uniqueIds?.GetValueOrDefault((task.Name, key)) ?? 0;
+        var holder = _holders?.GetValueOrDefault(first) ?? 0;
 
         // A fresh id that holds the key may have been inserted by a turn whose answer was lost.
         var isNew = id == first && (TakeInserted(id) || (holder == id && task.Id is null));
