@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Errand.Sqlite;
 
 /// <summary>
-/// The parts of this store, and the order in which they hear of each moment of a turn. A feature is a folder of its own and one line
-/// here.
+/// The parts of this store, and the order in which they hear of each moment of a turn. A feature is a folder of its own
+/// and one line here.
 /// </summary>
 internal sealed class Parts
 {

@@ -56,29 +56,32 @@ public sealed partial class SqliteBackend
         await _inbox.SubmitAsync(_parts.Vacuum.Measure(), cancellationToken).ConfigureAwait(false);
 
     /// <summary>
-    /// Copies the database to a new file, in one consistent state that holds everything acknowledged before the call, while
-    /// enqueuers and workers go on. The copy opens like any other database; what ran at that moment waits in it, uncharged.
+    /// Copies the database to a new file, in one consistent state that holds everything acknowledged before the call,
+    /// while enqueuers and workers go on. The copy opens like any other database; what ran at that moment waits in it,
+    /// uncharged.
     /// </summary>
     /// <remarks>
     /// <para>
-    /// The file appears under its name when it is complete and synced, and is readable for its owner alone from the beginning; a
-    /// backup that fails leaves none. A process that is killed while it copies leaves a file that ends in <c>.part</c>.
+    /// The file appears under its name when it is complete and synced, and is readable for its owner alone from the
+    /// beginning; a backup that fails leaves none. A process that is killed while it copies leaves a file that ends in
+    /// <c>.part</c>.
     /// </para>
     /// <para>
-    /// Of a file, the copy is read by a connection of its own: nobody waits for it, but the write-ahead log cannot be shortened
-    /// meanwhile. Of <c>:memory:</c> there is one connection alone, so that everybody waits while its pages are copied.
+    /// Of a file, the copy is read by a connection of its own: nobody waits for it, but the write-ahead log cannot be
+    /// shortened meanwhile. Of <c>:memory:</c> there is one connection alone, so that everybody waits while its pages
+    /// are copied.
     /// </para>
     /// <para>
-    /// New ids in the copy begin a billion higher, so that a copy which takes the place of its original does not give an id again that
-    /// the original has given since: ids serve as keys elsewhere.
+    /// New ids in the copy begin a billion higher, so that a copy which takes the place of its original does not give
+    /// an id again that the original has given since: ids serve as keys elsewhere.
     /// </para>
     /// </remarks>
     /// <param name="path">Where: a path at which nothing is, in a folder that exists. Taken as it is.</param>
     /// <param name="cancellationToken">Ends the copying; no file is left.</param>
     /// <exception cref="ArgumentException">The path is empty, or <c>:memory:</c>.</exception>
     /// <exception cref="BackendException">
-    /// Something is at the path already, its folder does not exist, it cannot be written or has no room; or there is no database yet, or
-    /// it cannot be read.
+    /// Something is at the path already, its folder does not exist, it cannot be written or has no room; or there is no
+    /// database yet, or it cannot be read.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The backend is disposed, or was before the copy was complete.</exception>
     public async Task BackupAsync(string path, CancellationToken cancellationToken = default)
@@ -88,11 +91,12 @@ public sealed partial class SqliteBackend
     }
 
     /// <summary>
-    /// Looks whether the database is sound: every page and index of it, and what must be true of tasks, workers and names. Changes
-    /// nothing; what is wrong is told, not mended.
+    /// Looks whether the database is sound: every page and index of it, and what must be true of tasks, workers and
+    /// names. Changes nothing; what is wrong is told, not mended.
     /// </summary>
     /// <remarks>
-    /// It reads everything, once or a few times. Of a file, by a connection of its own, in one snapshot, while everybody goes on. Of
+    /// It reads everything, once or a few times. Of a file, by a connection of its own, in one snapshot, while
+    /// everybody goes on. Of
     /// <c>:memory:</c> there is one connection alone: everybody waits meanwhile.
     /// </remarks>
     /// <param name="cancellationToken">Ends it.</param>

@@ -7,22 +7,23 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Errand.Sqlite;
 
 /// <summary>
-/// Tasks in a SQLite file, or in memory with the path <c>:memory:</c>. Thread-safe; both behave the same, and every contract test
-/// runs on both.
+/// Tasks in a SQLite file, or in memory with the path <c>:memory:</c>. Thread-safe; both behave the same, and every
+/// contract test runs on both.
 /// </summary>
 /// <remarks>
 /// <para>
-/// The file is the application's: Errand keeps its tables, all named <c>errand_…</c>, beside whatever is in it, and the file may be
-/// made first by either. Tables that belong to somebody else are never touched.
+/// The file is the application's: Errand keeps its tables, all named <c>errand_…</c>, beside whatever is in it, and the
+/// file may be made first by either. Tables that belong to somebody else are never touched.
 /// </para>
 /// <para>
-/// One dedicated thread owns the only connection that writes. Callers leave operations in its inbox; it carries out everything
-/// that is there in one transaction (a turn), commits, and only then tells the callers. So a commit is shared by everybody who came
-/// in time, and <c>:memory:</c>, whose data lives as long as its connection, is the same to every method.
+/// One dedicated thread owns the only connection that writes. Callers leave operations in its inbox; it carries out
+/// everything that is there in one transaction (a turn), commits, and only then tells the callers. So a commit is
+/// shared by everybody who came in time, and <c>:memory:</c>, whose data lives as long as its connection, is the same
+/// to every method.
 /// </para>
 /// <para>
-/// A database in memory lives as long as its backend; two backends on <c>:memory:</c> are two databases. The caller who creates a
-/// backend disposes it, after the queues and workers that use it.
+/// A database in memory lives as long as its backend; two backends on <c>:memory:</c> are two databases. The caller who
+/// creates a backend disposes it, after the queues and workers that use it.
 /// </para>
 /// </remarks>
 public sealed partial class SqliteBackend : IBackend, IQueueInspector
@@ -104,8 +105,8 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     }
 
     /// <summary>
-    /// Begins a writing transaction on a connection of the caller's, in a turn of the backend's own. A transaction that the connection
-    /// begins by itself competes with the backend for the file, and under load may wait for seconds.
+    /// Begins a writing transaction on a connection of the caller's, in a turn of the backend's own. A transaction that
+    /// the connection begins by itself competes with the backend for the file, and under load may wait for seconds.
     /// </summary>
     /// <param name="connection">An open connection to the backend's file. Nobody else may use it meanwhile.</param>
     /// <returns>The transaction, which holds the file until it is committed or rolled back.</returns>
@@ -186,8 +187,8 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         _parts.Results.GetAsync(id.Value, timeout, cancellationToken);
 
     /// <summary>
-    /// Carries out what was submitted, ends every wait with <see cref="ObjectDisposedException"/>, and closes the database; one in
-    /// memory is gone. Calls from then on throw at once. Idempotent.
+    /// Carries out what was submitted, ends every wait with <see cref="ObjectDisposedException"/>, and closes the
+    /// database; one in memory is gone. Calls from then on throw at once. Idempotent.
     /// </summary>
     public ValueTask DisposeAsync() => _writer.DisposeAsync();
 }

@@ -1,6 +1,8 @@
 namespace Errand.Engine;
 
-/// <summary>When the writer must take its next turn although nothing arrives: the earliest time that a part has named.</summary>
+/// <summary>
+/// When the writer must take its next turn although nothing arrives: the earliest time that a part has named.
+/// </summary>
 internal sealed class Agenda(TimeProvider time)
 {
     private long _now;
@@ -25,7 +27,9 @@ internal sealed class Agenda(TimeProvider time)
         }
     }
 
-    /// <summary>A turn is wanted at that time of the store's clock, in ms UTC; <see cref="long.MaxValue"/> for never.</summary>
+    /// <summary>
+    /// A turn is wanted at that time of the store's clock, in ms UTC; <see cref="long.MaxValue"/> for never.
+    /// </summary>
     internal void At(long due)
     {
         if (due != long.MaxValue)
@@ -34,6 +38,8 @@ internal sealed class Agenda(TimeProvider time)
         }
     }
 
-    /// <summary>A turn is wanted every <paramref name="interval"/>; the last began at a timestamp of the monotonic clock.</summary>
+    /// <summary>
+    /// A turn is wanted every <paramref name="interval"/>; the last began at a timestamp of the monotonic clock.
+    /// </summary>
     internal void Every(TimeSpan interval, long since) => In(interval - time.GetElapsedTime(since));
 }

@@ -41,7 +41,9 @@ internal sealed class Effects
         _expected[part.Place] = Math.Min(_expected[part.Place], time);
     }
 
-    /// <summary>The earliest time that the part is to look at the store for what this transaction did; else never.</summary>
+    /// <summary>
+    /// The earliest time that the part is to look at the store for what this transaction did; else never.
+    /// </summary>
     internal long ExpectedBy<TTurn>(Part<TTurn> part) => part.Place < _expected.Length ? _expected[part.Place] : long.MaxValue;
 
     /// <summary>Changes what a part remembers, after the commit and before callers are told.</summary>

@@ -11,8 +11,8 @@ internal sealed record FailedPage(IReadOnlyList<long> Ids, FailedMark? Next, lon
     internal static FailedPage None { get; } = new([], null, null);
 
     /// <summary>
-    /// Retries all failed tasks that a filter means: found by reads, page by page, and then written by id, so that a page which
-    /// is run again after a rollback is the same page.
+    /// Retries all failed tasks that a filter means: found by reads, page by page, and then written by id, so that a
+    /// page which is run again after a rollback is the same page.
     /// </summary>
     /// <param name="filter">Which tasks.</param>
     /// <param name="read">Finds the page after another.</param>

@@ -7,7 +7,8 @@ internal interface ITurn
     Effects Effects { get; }
 
     /// <summary>
-    /// Why this engine takes nothing new: a newer version has upgraded the store while it was running. Null as long as it has not.
+    /// Why this engine takes nothing new: a newer version has upgraded the store while it was running. Null as long as
+    /// it has not.
     /// </summary>
     SchemaTooNewException? Outdated { get; }
 

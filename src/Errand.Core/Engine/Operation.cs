@@ -1,8 +1,8 @@
 namespace Errand.Engine;
 
 /// <summary>
-/// One caller's request, carried out by a store's writer. <see cref="Run"/> is called again after a rollback, so it sets its
-/// result rather than adding to it.
+/// One caller's request, carried out by a store's writer. <see cref="Run"/> is called again after a rollback, so it
+/// sets its result rather than adding to it.
 /// </summary>
 /// <typeparam name="TTurn">The store's transaction.</typeparam>
 internal abstract class Operation<TTurn>
@@ -17,12 +17,14 @@ internal abstract class Operation<TTurn>
     internal virtual int Rows => 1;
 
     /// <summary>
-    /// Whether it finishes what runs, such as a settlement or a heartbeat: an engine that meets a newer schema still does that, and
-    /// nothing else. Default is false.
+    /// Whether it finishes what runs, such as a settlement or a heartbeat: an engine that meets a newer schema still
+    /// does that, and nothing else. Default is false.
     /// </summary>
     internal virtual bool Finishes => false;
 
-    /// <summary>A transaction with this operation was sent to be committed and the answer was lost: it may be done already.</summary>
+    /// <summary>
+    /// A transaction with this operation was sent to be committed and the answer was lost: it may be done already.
+    /// </summary>
     internal bool MayBeDone { get; private set; }
 
     internal void Link(Operation<TTurn>? next) => Next = next;
@@ -53,10 +55,15 @@ internal abstract class Operation<TTurn, TResult> : Operation<TTurn>
 
     internal Task<TResult> Completion => _completion.Task;
 
-    /// <summary>Set by <see cref="Operation{TTurn}.Run"/>, or until <see cref="Operation{TTurn}.Complete"/> by what it has asked.</summary>
+    /// <summary>
+    /// Set by <see cref="Operation{TTurn}.Run"/>, or until <see cref="Operation{TTurn}.Complete"/> by what it has
+    /// asked.
+    /// </summary>
     internal TResult Result { get; set; } = default!;
 
-    /// <summary>Why the caller gets an exception although the transaction is committed; each run sets it anew. Null for nothing.</summary>
+    /// <summary>
+    /// Why the caller gets an exception although the transaction is committed; each run sets it anew. Null for nothing.
+    /// </summary>
     protected Exception? Refusal { get; set; }
 
     internal override void Complete()

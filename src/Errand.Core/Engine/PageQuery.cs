@@ -9,7 +9,8 @@ namespace Errand.Engine;
 internal sealed record PageQuery(TaskFilter Filter, long? Queue, long? Name, int Limit, long Before)
 {
     /// <summary>
-    /// Errors that one page looks into at most: each may have 16 KiB, and a text that is nearly in all of them takes 0.1 ms each.
+    /// Errors that one page looks into at most: each may have 16 KiB, and a text that is nearly in all of them takes
+    /// 0.1 ms each.
     /// </summary>
     internal const int ErrorsLookedAt = 2_000;
 
@@ -37,8 +38,8 @@ internal sealed record PageQuery(TaskFilter Filter, long? Queue, long? Name, int
     }
 
     /// <summary>
-    /// The page, from what was found in both tables: both are looked at down to the same id, however little each has given by then.
-    /// What is below it is the next page's.
+    /// The page, from what was found in both tables: both are looked at down to the same id, however little each has
+    /// given by then. What is below it is the next page's.
     /// </summary>
     internal TaskPage ToPage(List<TaskSummary> found, long lookedDownTo)
     {

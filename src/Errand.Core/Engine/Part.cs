@@ -3,13 +3,13 @@ using Errand.Storage;
 namespace Errand.Engine;
 
 /// <summary>
-/// One concern of an engine: what it remembers between turns, its statements, and what it does at each moment of a turn. Its
-/// memory is the writer's alone.
+/// One concern of an engine: what it remembers between turns, its statements, and what it does at each moment of a
+/// turn. Its memory is the writer's alone.
 /// </summary>
 /// <remarks>
-/// The moments of the doors (<see cref="Inserted"/>, <see cref="WaitsAgain"/>, <see cref="Removed"/>) are heard in callers'
-/// transactions too, on the caller's thread: there a part runs statements and notes <see cref="Effects"/>, and leaves its memory
-/// alone.
+/// The moments of the doors (<see cref="Inserted"/>, <see cref="WaitsAgain"/>, <see cref="Removed"/>) are heard in
+/// callers' transactions too, on the caller's thread: there a part runs statements and notes <see cref="Effects"/>, and
+/// leaves its memory alone.
 /// </remarks>
 /// <typeparam name="TTurn">The store's transaction.</typeparam>
 internal abstract class Part<TTurn>
@@ -26,7 +26,9 @@ internal abstract class Part<TTurn>
     /// <summary>Whether a store that was lost is opened again for this part, although nobody calls.</summary>
     internal virtual bool NeedsStore => false;
 
-    /// <summary>Whether its upkeep goes on when a newer version of Errand has upgraded the store under this engine.</summary>
+    /// <summary>
+    /// Whether its upkeep goes on when a newer version of Errand has upgraded the store under this engine.
+    /// </summary>
     internal virtual bool WorksOutdated => false;
 
     /// <summary>What is remembered of the store may be untrue.</summary>
@@ -42,7 +44,9 @@ internal abstract class Part<TTurn>
     /// <summary>Whether a turn is worth taking for this part although it has no operation.</summary>
     internal virtual bool HasWork(long now) => false;
 
-    /// <summary>Housekeeping that is due, to be run as an operation of this turn; null for none. Outside the transaction.</summary>
+    /// <summary>
+    /// Housekeeping that is due, to be run as an operation of this turn; null for none. Outside the transaction.
+    /// </summary>
     internal virtual Action<TTurn>? Upkeep(TTurn reader, long now) => null;
 
     /// <summary>The transaction has begun.</summary>
@@ -89,7 +93,9 @@ internal abstract class Part<TTurn>
     {
     }
 
-    /// <summary>Finished tasks are about to be pruned: the first of those in a state that ended before a time, oldest first.</summary>
+    /// <summary>
+    /// Finished tasks are about to be pruned: the first of those in a state that ended before a time, oldest first.
+    /// </summary>
     internal virtual void Pruning(TTurn turn, TaskState state, long before, int count)
     {
     }
@@ -112,6 +118,8 @@ internal abstract class Part<TTurn>
     /// <summary>The tables that hold this part's data: backup, verify and whoever moves a store walk them.</summary>
     internal virtual IReadOnlyList<string> Tables => [];
 
-    /// <summary>Statements that give a sentence for each row that breaks what must be true of this part's data.</summary>
+    /// <summary>
+    /// Statements that give a sentence for each row that breaks what must be true of this part's data.
+    /// </summary>
     internal virtual IReadOnlyList<string> InvariantsSql => [];
 }

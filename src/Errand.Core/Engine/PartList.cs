@@ -1,6 +1,8 @@
 namespace Errand.Engine;
 
-/// <summary>The parts of an engine, in the order in which they hear of each moment; each moment calls only those that hear it.</summary>
+/// <summary>
+/// The parts of an engine, in the order in which they hear of each moment; each moment calls only those that hear it.
+/// </summary>
 internal sealed class PartList<TTurn>
 {
     private readonly Part<TTurn>[] _all;

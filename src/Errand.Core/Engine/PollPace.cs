@@ -1,6 +1,8 @@
 namespace Errand.Engine;
 
-/// <summary>How often a writer looks for what others have written: quickly while there is something, then ever more slowly.</summary>
+/// <summary>
+/// How often a writer looks for what others have written: quickly while there is something, then ever more slowly.
+/// </summary>
 internal sealed class PollPace(TimeProvider time)
 {
     private long _last;
@@ -21,7 +23,10 @@ internal sealed class PollPace(TimeProvider time)
         _last = time.GetTimestamp();
     }
 
-    /// <summary>A look has been taken: the next one follows after <paramref name="shortest"/> when it was hurried, else after twice as long.</summary>
+    /// <summary>
+    /// A look has been taken: the next one follows after <paramref name="shortest"/> when it was hurried, else after
+    /// twice as long.
+    /// </summary>
     internal void Slow(TimeSpan shortest)
     {
         var next = Interval == TimeSpan.Zero ? shortest : Interval * 2;

@@ -3,8 +3,9 @@ using Errand.Diagnostics;
 namespace Errand.Engine;
 
 /// <summary>
-/// The order of a turn, the same for both stores: everything that has arrived, in one transaction. When that fails, each operation
-/// alone, so that none suffers for another. A store says how a transaction begins, commits and is rolled back.
+/// The order of a turn, the same for both stores: everything that has arrived, in one transaction. When that fails,
+/// each operation alone, so that none suffers for another. A store says how a transaction begins, commits and is rolled
+/// back.
 /// </summary>
 /// <remarks>Which thread takes the turns is the store's affair: a thread, a task, or a simulation that takes them inline.</remarks>
 internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
@@ -48,7 +49,9 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
     /// <returns>True when nobody knows whether it was committed.</returns>
     protected abstract ValueTask<bool> RollBackAsync(TTurn turn, Exception exception);
 
-    /// <summary>Whether a failure is not about one of the operations, so that each alone would only fail after as long.</summary>
+    /// <summary>
+    /// Whether a failure is not about one of the operations, so that each alone would only fail after as long.
+    /// </summary>
     protected abstract bool ConcernsAll(BackendException exception);
 
     /// <summary>Whether an operation had to wait for somebody who holds what it needs, until it gave up.</summary>
@@ -149,7 +152,9 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         return _upkeepFailed && agenda.Wait < TroublePause ? TroublePause : agenda.Wait;
     }
 
-    /// <summary>One transaction: settle, then enqueue, then reserve for workers that wait. Callers are told after the commit.</summary>
+    /// <summary>
+    /// One transaction: settle, then enqueue, then reserve for workers that wait. Callers are told after the commit.
+    /// </summary>
     protected virtual async Task TransactAsync(List<Operation<TTurn>> settles, List<Operation<TTurn>> enqueues, bool fill)
     {
         fill &= !_isOutdated;
@@ -214,7 +219,9 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         CompleteAll(enqueues);
     }
 
-    /// <summary>A newer version of Errand has upgraded the store: what runs is finished, and everything else is refused.</summary>
+    /// <summary>
+    /// A newer version of Errand has upgraded the store: what runs is finished, and everything else is refused.
+    /// </summary>
     private void TakeNothingNew(SchemaTooNewException outdated, List<Operation<TTurn>> settles, List<Operation<TTurn>> enqueues)
     {
         if (!_isOutdated)
@@ -385,7 +392,9 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         }
     }
 
-    /// <summary>Housekeeping as an operation, so that it shares the turn's transaction and its second chance alone.</summary>
+    /// <summary>
+    /// Housekeeping as an operation, so that it shares the turn's transaction and its second chance alone.
+    /// </summary>
     private sealed class UpkeepOperation(TurnLoop<TTurn> loop, Part<TTurn> part, Action<TTurn> work) : Operation<TTurn>
     {
         internal override TurnStage Stage => TurnStage.Settle;

@@ -1,6 +1,8 @@
 namespace Errand.Engine;
 
-/// <summary>The order within a turn: what frees comes before what fills, so that a freed worker gets the newest task.</summary>
+/// <summary>
+/// The order within a turn: what frees comes before what fills, so that a freed worker gets the newest task.
+/// </summary>
 internal enum TurnStage
 {
     /// <summary>Word to the writer itself, such as that a worker waits for tasks. Needs no store.</summary>

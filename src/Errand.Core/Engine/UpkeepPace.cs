@@ -1,8 +1,8 @@
 namespace Errand.Engine;
 
 /// <summary>
-/// When housekeeping that is done in bounded steps is due: at an interval, and while there is more to do every few milliseconds,
-/// so that what callers want comes first.
+/// When housekeeping that is done in bounded steps is due: at an interval, and while there is more to do every few
+/// milliseconds, so that what callers want comes first.
 /// </summary>
 internal sealed class UpkeepPace(TimeProvider time, TimeSpan interval)
 {

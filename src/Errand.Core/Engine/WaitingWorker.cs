@@ -13,7 +13,9 @@ internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvide
 
     internal long Owner => request.Owner.Value;
 
-    /// <summary>When its wait ends, on the monotonic clock: counted from the call, not from when the writer saw it.</summary>
+    /// <summary>
+    /// When its wait ends, on the monotonic clock: counted from the call, not from when the writer saw it.
+    /// </summary>
     internal long Deadline { get; } = request.Wait == Timeout.InfiniteTimeSpan
         ? long.MaxValue
         : time.GetTimestamp() + (long)(request.Wait.TotalSeconds * time.TimestampFrequency);

@@ -1,8 +1,8 @@
 namespace Errand.Sqlite.Data;
 
 /// <summary>
-/// How a writer waits for another: short sleeps of random length. SQLite's own busy_timeout backs off so far that under load one
-/// of several writers is starved (docs/decisions/0001-one-connection-behind-one-writer.md).
+/// How a writer waits for another: short sleeps of random length. SQLite's own busy_timeout backs off so far that under
+/// load one of several writers is starved (docs/decisions/0001-one-connection-behind-one-writer.md).
 /// </summary>
 internal sealed class BusyPatience(SqliteBackendOptions options, Random random)
 {

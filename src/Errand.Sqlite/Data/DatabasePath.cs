@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Errand.Sqlite.Data;
 
-/// <summary>A path is a path: what looks like something else is refused before a file of that name is created.</summary>
+/// <summary>
+/// A path is a path: what looks like something else is refused before a file of that name is created.
+/// </summary>
 internal static partial class DatabasePath
 {
     /// <exception cref="ArgumentException">It is empty, a connection string, a URI, or a misspelled <c>:memory:</c>.</exception>

@@ -2,7 +2,9 @@ using System.Reflection;
 
 namespace Errand.Sqlite.Data;
 
-/// <summary>One step of the schema. Numbered by its place, forward only, and never changed once it is released.</summary>
+/// <summary>
+/// One step of the schema. Numbered by its place, forward only, and never changed once it is released.
+/// </summary>
 /// <param name="Sql">Its statements.</param>
 /// <param name="Reader">The lowest schema version whose engines may read what this step leaves.</param>
 /// <param name="Writer">The lowest schema version whose engines may settle tasks in what this step leaves.</param>

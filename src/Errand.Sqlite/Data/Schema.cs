@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Errand.Sqlite.Data;
 
 /// <summary>
-/// Errand's tables in a database that belongs to the application: which version of them is there, and how they are made. The file's
-/// own <c>application_id</c> and <c>user_version</c> are the application's; Errand neither reads nor writes them.
+/// Errand's tables in a database that belongs to the application: which version of them is there, and how they are
+/// made. The file's own <c>application_id</c> and <c>user_version</c> are the application's; Errand neither reads nor
+/// writes them.
 /// </summary>
 /// <param name="store">The database, as messages name it.</param>
 /// <param name="migrations">The steps that this engine knows.</param>
@@ -74,7 +75,9 @@ internal sealed class Schema(string store, IReadOnlyList<Migration> migrations)
     internal const string SelectSchemaSql =
         "select type || ' ' || name || char(10) || sql from sqlite_schema where sql is not null order by type, name";
 
-    /// <summary>The tables and indexes as this engine makes them: one text for each, its kind and name, then its definition.</summary>
+    /// <summary>
+    /// The tables and indexes as this engine makes them: one text for each, its kind and name, then its definition.
+    /// </summary>
     internal List<string> Expected()
     {
         using var model = SqliteDatabase.Open(":memory:", store, null);

@@ -1,8 +1,8 @@
 namespace Errand.Sqlite.Data;
 
 /// <summary>
-/// Ids that are kept ready for callers' transactions: while such a transaction holds the file, none can be taken from the counter.
-/// Filled by the writer thread, used by any.
+/// Ids that are kept ready for callers' transactions: while such a transaction holds the file, none can be taken from
+/// the counter. Filled by the writer thread, used by any.
 /// </summary>
 internal sealed class SpareIds
 {

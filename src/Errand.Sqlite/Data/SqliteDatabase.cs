@@ -5,7 +5,8 @@ namespace Errand.Sqlite.Data;
 /// <summary>One connection to one database, and the statements prepared on it. Used by one thread at a time.</summary>
 internal sealed class SqliteDatabase : IDisposable
 {
-    // https://www.sqlite.org/c3ref/c_dbconfig_defensive.html. Without it a rebound LIMIT prepares its statement anew each time.
+    // https://www.sqlite.org/c3ref/c_dbconfig_defensive.html. Without it a rebound LIMIT prepares its statement anew
+    // each time.
     private const int EnableQueryPlannerStability = 1007;
     private const int NoCheckpointOnClose = 1006;
     private const int OpenExtendedResultCodes = 0x02000000;
@@ -65,7 +66,9 @@ internal sealed class SqliteDatabase : IDisposable
         return pages;
     }
 
-    /// <summary>Whether another connection has written since the last <see cref="NoteChange"/>; true before the first.</summary>
+    /// <summary>
+    /// Whether another connection has written since the last <see cref="NoteChange"/>; true before the first.
+    /// </summary>
     internal bool HasChanged => DataVersion != _dataVersion;
 
     private long DataVersion => Statement("pragma data_version").Scalar().GetValueOrDefault();
@@ -74,8 +77,8 @@ internal sealed class SqliteDatabase : IDisposable
     internal void NoteChange() => _dataVersion = DataVersion;
 
     /// <summary>
-    /// The statement of a constant: prepared at its first use, then kept. Found by the constant's identity, not its characters,
-    /// which would cost more than some of the statements.
+    /// The statement of a constant: prepared at its first use, then kept. Found by the constant's identity, not its
+    /// characters, which would cost more than some of the statements.
     /// </summary>
     internal SqliteStatement Statement(string sql)
     {
@@ -149,8 +152,8 @@ internal sealed class SqliteDatabase : IDisposable
     internal void Interrupt() => raw.sqlite3_interrupt(_handle);
 
     /// <summary>
-    /// Copies the database page by page into another that is empty. In one state: what this connection reads in is one transaction, or
-    /// nobody else can write.
+    /// Copies the database page by page into another that is empty. In one state: what this connection reads in is one
+    /// transaction, or nobody else can write.
     /// </summary>
     internal void CopyTo(SqliteDatabase copy, int pagesAtATime, Action beforeEachStep)
     {

@@ -22,7 +22,8 @@ internal static class SqliteErrors
         var cause = new SqliteErrorException(code, detail);
         if (code == IoErrorWrite)
         {
-            // SQLite says so of a quota and of a process's size limit as well as of a disk that fails: they look the same.
+            // SQLite says so of a quota and of a process's size limit as well as of a disk that fails: they look the
+            // same.
             return new BackendFullException(
                 $"{store} could not be written: a quota or a size limit is reached, or the disk fails. Nothing was changed; work "
                 + "resumes when it can be written.", cause);
@@ -53,7 +54,9 @@ internal static class SqliteErrors
         };
     }
 
-    /// <summary>Whether the connection is to be thrown away: what it holds in memory may differ from the file.</summary>
+    /// <summary>
+    /// Whether the connection is to be thrown away: what it holds in memory may differ from the file.
+    /// </summary>
     internal static bool SpoilsConnection(BackendException exception) =>
         exception.InnerException is SqliteErrorException { Code: var code }
         && (code & 0xFF) is raw.SQLITE_IOERR or raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB or raw.SQLITE_CANTOPEN;

@@ -4,7 +4,8 @@ using SQLitePCL;
 namespace Errand.Sqlite.Data;
 
 /// <summary>
-/// A statement that is prepared once and run often. Parameters are given in the order in which the statement first names them.
+/// A statement that is prepared once and run often. Parameters are given in the order in which the statement first
+/// names them.
 /// </summary>
 internal sealed class SqliteStatement : IDisposable
 {
@@ -55,7 +56,9 @@ internal sealed class SqliteStatement : IDisposable
         return this;
     }
 
-    /// <summary>Goes to the next row. After the last, and on an error, the statement is ready to be run again.</summary>
+    /// <summary>
+    /// Goes to the next row. After the last, and on an error, the statement is ready to be run again.
+    /// </summary>
     internal bool Step()
     {
         var code = raw.sqlite3_step(_statement);

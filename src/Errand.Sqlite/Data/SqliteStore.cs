@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Errand.Sqlite.Data;
 
-/// <summary>Where a database is, and how it is opened: checked before it is touched, created and migrated where needed.</summary>
+/// <summary>
+/// Where a database is, and how it is opened: checked before it is touched, created and migrated where needed.
+/// </summary>
 internal sealed class SqliteStore
 {
     private readonly SqliteBackendOptions _options;
@@ -23,7 +25,10 @@ internal sealed class SqliteStore
     /// <summary>The full path of the file, or <c>:memory:</c>.</summary>
     internal string Path { get; }
 
-    /// <summary>The path as SQLite has resolved it; null until the file was first opened. Written by the writer, read by anybody.</summary>
+    /// <summary>
+    /// The path as SQLite has resolved it; null until the file was first opened. Written by the writer, read by
+    /// anybody.
+    /// </summary>
     internal string? FileName { get; private set; }
 
     /// <summary>As it is named in messages.</summary>
@@ -41,8 +46,8 @@ internal sealed class SqliteStore
 
     /// <summary>Opens the connection that writes, and brings the schema up to date.</summary>
     /// <param name="wasOpen">
-    /// Whether this backend has had it open before: then a schema that has been upgraded meanwhile is no error, since this backend may
-    /// have tasks to finish.
+    /// Whether this backend has had it open before: then a schema that has been upgraded meanwhile is no error, since
+    /// this backend may have tasks to finish.
     /// </param>
     internal SqliteDatabase Open(bool wasOpen)
     {
@@ -93,8 +98,8 @@ internal sealed class SqliteStore
     }
 
     /// <summary>
-    /// Opens a second connection to a file that is there, which only looks, in a snapshot that lasts as long as the connection. It is
-    /// opened by itself: a file that the writer could not work with can still be looked at.
+    /// Opens a second connection to a file that is there, which only looks, in a snapshot that lasts as long as the
+    /// connection. It is opened by itself: a file that the writer could not work with can still be looked at.
     /// </summary>
     internal SqliteDatabase OpenSnapshot()
     {
@@ -149,7 +154,8 @@ internal sealed class SqliteStore
     }
 
     /// <summary>
-    /// Sees that a caller's connection keeps what the backend promises, and leaves the log to the backend's own checkpoints.
+    /// Sees that a caller's connection keeps what the backend promises, and leaves the log to the backend's own
+    /// checkpoints.
     /// </summary>
     internal void CheckDurability(SqliteDatabase database)
     {
@@ -185,8 +191,8 @@ internal sealed class SqliteStore
     }
 
     /// <summary>
-    /// Payloads may hold secrets: nobody else may read the file. SQLite gives its log and index the same mode. A file that is
-    /// there already is never opened here: closing it would drop SQLite's own locks in this process
+    /// Payloads may hold secrets: nobody else may read the file. SQLite gives its log and index the same mode. A file
+    /// that is there already is never opened here: closing it would drop SQLite's own locks in this process
     /// (https://www.sqlite.org/howtocorrupt.html §2.2).
     /// </summary>
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
@@ -261,7 +267,9 @@ internal sealed class SqliteStore
         }
     }
 
-    /// <summary>Runs <paramref name="step"/> again while another program holds the file, for the busy timeout at most.</summary>
+    /// <summary>
+    /// Runs <paramref name="step"/> again while another program holds the file, for the busy timeout at most.
+    /// </summary>
     private void Patiently(Action step, Random? random = null)
     {
         var patience = new BusyPatience(_options, random ?? _options.Random);

@@ -1,8 +1,8 @@
 namespace Errand.Sqlite.Data;
 
 /// <summary>
-/// Task ids: 64-bit, below 2^53, handed out from blocks that this process takes from a counter in the database, and never
-/// rowids (SQLite uses the largest again after a delete). Writer thread only.
+/// Task ids: 64-bit, below 2^53, handed out from blocks that this process takes from a counter in the database, and
+/// never rowids (SQLite uses the largest again after a delete). Writer thread only.
 /// </summary>
 internal sealed class TaskIds
 {
@@ -23,8 +23,8 @@ internal sealed class TaskIds
     internal long Take() => _next++;
 
     /// <summary>
-    /// Takes a block of ids from the counter. They may be used when that is committed, and synced: before, they could be given
-    /// twice.
+    /// Takes a block of ids from the counter. They may be used when that is committed, and synced: before, they could
+    /// be given twice.
     /// </summary>
     /// <returns>The first of them.</returns>
     internal static long TakeBlock(SqliteDatabase database, int size) =>

@@ -1,6 +1,8 @@
 namespace Errand.Sqlite.Engine;
 
-/// <summary>Where callers leave operations for the writer thread: a lock-free stack, turned around when it is taken.</summary>
+/// <summary>
+/// Where callers leave operations for the writer thread: a lock-free stack, turned around when it is taken.
+/// </summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage(
     "Design", "CA1001:Types that own disposable fields should be disposable",
     Justification = "The event has no handle unless WaitHandle is asked for, and late callers may still ring it.")]
@@ -58,7 +60,9 @@ internal sealed class Inbox : IInbox<Turn>
     /// <summary>Wakes the writer without leaving anything.</summary>
     internal void Ring() => _filled.Set();
 
-    /// <summary>Takes all that is there, oldest first, into <paramref name="operations"/>; waits when there is nothing.</summary>
+    /// <summary>
+    /// Takes all that is there, oldest first, into <paramref name="operations"/>; waits when there is nothing.
+    /// </summary>
     internal void TakeAll(List<Operation<Turn>> operations, TimeSpan wait)
     {
         // Reset before looking: what comes later sets it again.

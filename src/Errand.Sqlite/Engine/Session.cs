@@ -1,8 +1,8 @@
 namespace Errand.Sqlite.Engine;
 
 /// <summary>
-/// One open database, and what is known of it for as long as it is open: the connection that writes, the numbers of names, a
-/// block of ids. When the database is opened again there is a new one. The writer's alone.
+/// One open database, and what is known of it for as long as it is open: the connection that writes, the numbers of
+/// names, a block of ids. When the database is opened again there is a new one. The writer's alone.
 /// </summary>
 internal sealed class Session(SqliteStore store, SqliteDatabase database, PartList<Turn> parts, TimeProvider time) : IDisposable
 {
@@ -20,7 +20,9 @@ internal sealed class Session(SqliteStore store, SqliteDatabase database, PartLi
 
     internal void UseIds(long first, int size) => _ids.Use(first, size);
 
-    /// <summary>Begins a transaction that writes, and says which parts must look again because others have written.</summary>
+    /// <summary>
+    /// Begins a transaction that writes, and says which parts must look again because others have written.
+    /// </summary>
     /// <exception cref="BackendBusyException">Somebody else held the file for longer than the busy timeout.</exception>
     /// <exception cref="SchemaTooNewException">A newer version of Errand has migrated the database.</exception>
     internal Turn Begin()

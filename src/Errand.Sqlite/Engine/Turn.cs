@@ -1,13 +1,14 @@
 namespace Errand.Sqlite.Engine;
 
 /// <summary>
-/// One transaction, and the five doors through which a task's life changes in it: <see cref="Insert(NewTask, long, long, long, long, long)"/>,
+/// One transaction, and the five doors through which a task's life changes in it: <see cref="Insert(NewTask, long,
+/// long, long, long, long)"/>,
 /// <see cref="Start"/>, <see cref="WaitAgain"/>, <see cref="End(long, SqliteStatement)"/> and <see cref="Remove"/>. Kinds keep their
 /// own statements; the method is the door, and every part that listens hears of it there.
 /// </summary>
 /// <remarks>
-/// The writer takes its turns over the session's connection. A caller's transaction is the same over the caller's connection and
-/// thread: nothing remembered by the writer is touched, and its <see cref="Effects"/> are dropped.
+/// The writer takes its turns over the session's connection. A caller's transaction is the same over the caller's
+/// connection and thread: nothing remembered by the writer is touched, and its <see cref="Effects"/> are dropped.
 /// </remarks>
 internal sealed class Turn(
     SqliteDatabase database, InternedNames names, TaskIds ids, PartList<Turn> parts, long now, SchemaTooNewException? outdated = null)
@@ -16,7 +17,9 @@ internal sealed class Turn(
     /// <summary>The owner of a task that nobody runs: as wide in the row as a worker's id.</summary>
     internal const long Nobody = 1L << 40;
 
-    /// <summary>Whoever settles a task must hold its lease: this id, this owner, this start, and still running.</summary>
+    /// <summary>
+    /// Whoever settles a task must hold its lease: this id, this owner, this start, and still running.
+    /// </summary>
     internal const string Fence = "id = @id and owner = @owner and epoch = @epoch and state = 12";
 
     internal SqliteDatabase Database => database;
@@ -57,15 +60,18 @@ internal sealed class Turn(
             @unique_key, @retry, @trace, @payload)
         """;
 
-    // As above, for the many tasks that have nothing of what may be null: each value that is bound costs as much as some columns.
-    // language=sqlite
+    // As above, for the many tasks that have nothing of what may be null: each value that is bound costs as much as
+    // some columns. language=sqlite
     private const string InsertPlainTaskSql = """
         insert into errand_tasks (
             id, state, owner, epoch, attempt, priority, due, started, queue, name, max_attempts, enqueued, payload)
         values (@id, @state, @owner, @epoch, @attempt, @priority, @due, @now, @queue, @name, @max_attempts, @now, @payload)
         """;
 
-    /// <summary>A new task: running for <paramref name="owner"/>, or, when that is <see cref="Nobody"/>, waiting until it is due.</summary>
+    /// <summary>
+    /// A new task: running for <paramref name="owner"/>, or, when that is <see cref="Nobody"/>, waiting until it is
+    /// due.
+    /// </summary>
     internal void Insert(NewTask task, long id, long queue, long name, long due, long owner)
     {
         var state = owner != Nobody ? TaskState.Running : due <= now ? TaskState.Pending : TaskState.Scheduled;
@@ -153,7 +159,9 @@ internal sealed class Turn(
     // language=sqlite
     private const string DeleteTaskSql = "delete from errand_tasks where id = @id";
 
-    /// <summary>A task ends: <paramref name="archive"/> copies its row to the finished ones, and it leaves the live ones.</summary>
+    /// <summary>
+    /// A task ends: <paramref name="archive"/> copies its row to the finished ones, and it leaves the live ones.
+    /// </summary>
     /// <returns>False when the statement found no row to copy.</returns>
     internal bool End(long id, SqliteStatement archive)
     {

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Errand.Sqlite.Engine;
 
 /// <summary>
-/// The one that writes: it takes what callers leave in the inbox, and carries it out turn by turn on a thread of its own, the only
-/// one that uses the session.
+/// The one that writes: it takes what callers leave in the inbox, and carries it out turn by turn on a thread of its
+/// own, the only one that uses the session.
 /// </summary>
 internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
 {
@@ -150,7 +150,9 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
         return default;
     }
 
-    /// <summary>Ids are taken before the turn and synced whatever the durability: a rollback or a power cut gives none twice.</summary>
+    /// <summary>
+    /// Ids are taken before the turn and synced whatever the durability: a rollback or a power cut gives none twice.
+    /// </summary>
     protected override ValueTask PrepareAsync(List<Operation<Turn>> settles, List<Operation<Turn>> enqueues)
     {
         var needed = 0;

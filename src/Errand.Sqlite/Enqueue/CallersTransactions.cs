@@ -6,8 +6,8 @@ using SQLitePCL;
 namespace Errand.Sqlite.Enqueue;
 
 /// <summary>
-/// Callers' transactions: turns over the caller's connection, on the caller's thread. Nothing of the writer's is touched but its
-/// inbox.
+/// Callers' transactions: turns over the caller's connection, on the caller's thread. Nothing of the writer's is
+/// touched but its inbox.
 /// </summary>
 internal sealed class CallersTransactions(
     SqliteStore store, SqliteBackendOptions options, SpareIds spareIds, PartList<Turn> parts, Neighbours neighbours, Enqueuing enqueuing,

@@ -1,8 +1,8 @@
 namespace Errand.Sqlite.Enqueue;
 
 /// <summary>
-/// Enqueue: what becomes of a new task, by one rule for the writer's turns and for callers' transactions. It is there already, or
-/// its unique key is taken, or it is inserted: waiting, or running for a worker that waits for it.
+/// Enqueue: what becomes of a new task, by one rule for the writer's turns and for callers' transactions. It is there
+/// already, or its unique key is taken, or it is inserted: waiting, or running for a worker that waits for it.
 /// </summary>
 internal sealed class Enqueuing(Reserving reserving, SqliteStore store, SpareIds spareIds)
 {
@@ -13,7 +13,9 @@ internal sealed class Enqueuing(Reserving reserving, SqliteStore store, SpareIds
 
     internal Operation<Turn, IReadOnlyList<EnqueuedTask>> Enqueue(IReadOnlyList<NewTask> tasks) => new EnqueueOperation(reserving, tasks);
 
-    /// <summary>Enqueues in a caller's transaction: no worker of this process is handed anything before it is committed.</summary>
+    /// <summary>
+    /// Enqueues in a caller's transaction: no worker of this process is handed anything before it is committed.
+    /// </summary>
     /// <exception cref="ArgumentException">An id was never given out: nothing is enqueued.</exception>
     internal static EnqueuedTask[] EnqueueIn(Turn turn, IReadOnlyList<NewTask> tasks)
     {

@@ -1,8 +1,8 @@
 namespace Errand.Sqlite.Enqueue;
 
 /// <summary>
-/// Unique keys: one index holds while a task lives, and one table for a time after its enqueue. Both are looked at and written in
-/// the transaction that enqueues, and nobody else writes meanwhile.
+/// Unique keys: one index holds while a task lives, and one table for a time after its enqueue. Both are looked at and
+/// written in the transaction that enqueues, and nobody else writes meanwhile.
 /// </summary>
 internal sealed class UniqueKeys(TimeProvider time) : Part<Turn>
 {

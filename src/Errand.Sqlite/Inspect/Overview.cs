@@ -1,6 +1,8 @@
 namespace Errand.Sqlite.Inspect;
 
-/// <summary>What an operator sees: counts, live workers, and what waits in vain. Reads alone, in one snapshot.</summary>
+/// <summary>
+/// What an operator sees: counts, live workers, and what waits in vain. Reads alone, in one snapshot.
+/// </summary>
 internal sealed class Overview(WorkerList workers)
 {
     internal Operation<Turn, QueueOverview> Take() => new OverviewOperation(this);
@@ -18,8 +20,8 @@ internal sealed class Overview(WorkerList workers)
         };
     }
 
-    // Pending and scheduled tasks are counted in their own indexes alone, the few that run by their index, and as many finished
-    // ones as a page or two hold. language=sqlite
+    // Pending and scheduled tasks are counted in their own indexes alone, the few that run by their index, and as many
+    // finished ones as a page or two hold. language=sqlite
     private const string CountsSql = """
         select   queue, 10 as state, count(*) from errand_tasks where state = 10 group by queue
         union all

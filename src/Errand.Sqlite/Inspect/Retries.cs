@@ -1,6 +1,8 @@
 namespace Errand.Sqlite.Inspect;
 
-/// <summary>Retry: a task that has failed permanently waits again under its id, and one that is due later is due now.</summary>
+/// <summary>
+/// Retry: a task that has failed permanently waits again under its id, and one that is due later is due now.
+/// </summary>
 internal static class Retries
 {
     /// <summary>Failed tasks that are looked at for one batch at most.</summary>
@@ -27,8 +29,8 @@ internal static class Retries
                 .Count(outcome => outcome == RetryOutcome.Retried),
             cancellationToken);
 
-    // The attempts that it has had are all charged back; its epoch stays, so that the next start is higher than any before. It has
-    // no expiry any more. language=sqlite
+    // The attempts that it has had are all charged back; its epoch stays, so that the next start is higher than any
+    // before. It has no expiry any more. language=sqlite
     private const string ReviveSql = """
         insert into errand_tasks (
             id, state, owner, epoch, attempt, priority, due, started, queue, name, max_attempts, enqueued, timeout, unique_key, retry,
@@ -90,8 +92,8 @@ internal static class Retries
         """;
 
     /// <summary>
-    /// The next failed tasks that a filter means, in the order in which they failed. None that fails after the first look is among
-    /// them: one that fails again at once would be retried forever.
+    /// The next failed tasks that a filter means, in the order in which they failed. None that fails after the first
+    /// look is among them: one that fails again at once would be retried forever.
     /// </summary>
     private static FailedPage ListFailed(Turn snapshot, TaskFilter filter, FailedPage previous)
     {

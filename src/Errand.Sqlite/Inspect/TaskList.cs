@@ -11,7 +11,8 @@ internal static class TaskList
     }
 
     /// <summary>
-    /// Looks at both tables down to the same id, however little each has given by then: what is below it is the next page's.
+    /// Looks at both tables down to the same id, however little each has given by then: what is below it is the next
+    /// page's.
     /// </summary>
     private static TaskPage List(Turn snapshot, TaskFilter filter, int limit, long before)
     {
@@ -31,8 +32,8 @@ internal static class TaskList
         return text is null || id is not null;
     }
 
-    // The inner select is run row by row, so that the outer one keeps its order and ends it when the page is full; its limit keeps
-    // filters out of it, so that it counts what is looked at. language=sqlite
+    // The inner select is run row by row, so that the outer one keeps its order and ends it when the page is full; its
+    // limit keeps filters out of it, so that it counts what is looked at. language=sqlite
     private const string ListLiveSql = """
         select id, state, queue, name, priority, attempt, epoch, enqueued, due, started, null
         from   (
@@ -95,8 +96,8 @@ internal static class TaskList
         return ReadList(snapshot, rows, query, found) ?? LastOf(snapshot, LastFinishedSql, query, TaskPage.LookedAt);
     }
 
-    // As above, but that the errors, which lie beside the rows, are counted as well: those of what failed or was cancelled, of which
-    // alone there are any. language=sqlite
+    // As above, but that the errors, which lie beside the rows, are counted as well: those of what failed or was
+    // cancelled, of which alone there are any. language=sqlite
     private const string ListErrorsSql = """
         select id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished
         from   (

@@ -1,6 +1,8 @@
 namespace Errand.Sqlite.Inspect;
 
-/// <summary>The workers of every process as people see them: who they are, what they serve, and what each holds.</summary>
+/// <summary>
+/// The workers of every process as people see them: who they are, what they serve, and what each holds.
+/// </summary>
 internal sealed class WorkerList(SqliteStore store, Incarnations incarnations, TimeProvider time)
 {
     private readonly WorkerWatch _watch = new(); // Of workers of other backends, from one look to the next.
@@ -76,8 +78,8 @@ internal sealed class WorkerList(SqliteStore store, Incarnations incarnations, T
     }
 
     /// <summary>
-    /// Only a process with a worker of its own sweeps the dead away, so this looks for itself: at the lock files, and whether a
-    /// heartbeat has stood still for its lease, over the looks that this backend has taken.
+    /// Only a process with a worker of its own sweeps the dead away, so this looks for itself: at the lock files, and
+    /// whether a heartbeat has stood still for its lease, over the looks that this backend has taken.
     /// </summary>
     internal List<long> Live(Turn snapshot)
     {

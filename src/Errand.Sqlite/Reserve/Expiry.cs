@@ -1,6 +1,8 @@
 namespace Errand.Sqlite.Reserve;
 
-/// <summary>Expiry: a task that has not started by its time ends instead, at that time, whether a worker asks for it or not.</summary>
+/// <summary>
+/// Expiry: a task that has not started by its time ends instead, at that time, whether a worker asks for it or not.
+/// </summary>
 internal sealed class Expiry : Part<Turn>
 {
     private const long Unknown = 0;

@@ -3,7 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Errand.Sqlite.Reserve;
 
 /// <summary>
-/// Parking: a task whose name no live worker knows is put aside, uncharged, so that it blocks no other task and costs no attempt.
+/// Parking: a task whose name no live worker knows is put aside, uncharged, so that it blocks no other task and costs
+/// no attempt.
 /// </summary>
 internal sealed class Parking(ILogger logger) : Part<Turn>
 {

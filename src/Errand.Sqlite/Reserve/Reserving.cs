@@ -2,10 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace Errand.Sqlite.Reserve;
 
-/// <summary>Reserve: workers wait in a list of the writer's; each turn fills what it can, by priority, due time and id.</summary>
+/// <summary>
+/// Reserve: workers wait in a list of the writer's; each turn fills what it can, by priority, due time and id.
+/// </summary>
 internal sealed class Reserving : Part<Turn>
 {
-    /// <summary>Tasks of other workers that one reserve looks past at most; it continues when those have been taken.</summary>
+    /// <summary>
+    /// Tasks of other workers that one reserve looks past at most; it continues when those have been taken.
+    /// </summary>
     private const int LookPast = 1_000;
 
     private readonly WaitingWorkers<Turn, Waiting> _waiting;
@@ -90,8 +94,8 @@ internal sealed class Reserving : Part<Turn>
     }
 
     /// <summary>
-    /// Inserts a new task that is due: as running for a worker that waits on its queue, knows its name and has room, but only while no
-    /// earlier task is ready, as seen inside this transaction; else as pending.
+    /// Inserts a new task that is due: as running for a worker that waits on its queue, knows its name and has room,
+    /// but only while no earlier task is ready, as seen inside this transaction; else as pending.
     /// </summary>
     internal void Offer(Turn turn, NewTask task, long id, long queue, long name, long due)
     {

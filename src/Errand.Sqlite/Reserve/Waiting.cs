@@ -46,7 +46,9 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
         return takes;
     }
 
-    /// <summary>The transaction was rolled back: it got nothing, and names that were new in it may be given other numbers.</summary>
+    /// <summary>
+    /// The transaction was rolled back: it got nothing, and names that were new in it may be given other numbers.
+    /// </summary>
     internal void TakeBack()
     {
         Reserved.Clear();

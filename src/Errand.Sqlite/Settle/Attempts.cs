@@ -1,7 +1,8 @@
 namespace Errand.Sqlite.Settle;
 
 /// <summary>
-/// The attempts of a task that ended without ending it: the last <see cref="Defaults.AttemptsKept"/>, kept as long as the task.
+/// The attempts of a task that ended without ending it: the last <see cref="Defaults.AttemptsKept"/>, kept as long as
+/// the task.
 /// </summary>
 internal sealed class Attempts : Part<Turn>
 {

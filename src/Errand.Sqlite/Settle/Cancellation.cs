@@ -1,8 +1,8 @@
 namespace Errand.Sqlite.Settle;
 
 /// <summary>
-/// Cancel: a task that waits ends at once; one that runs is marked, and its worker is told after every turn that may have brought
-/// such a mark, until the task is settled.
+/// Cancel: a task that waits ends at once; one that runs is marked, and its worker is told after every turn that may
+/// have brought such a mark, until the task is settled.
 /// </summary>
 internal sealed class Cancellation(Incarnations incarnations, TimeProvider time) : Part<Turn>
 {

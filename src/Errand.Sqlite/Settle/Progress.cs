@@ -1,6 +1,8 @@
 namespace Errand.Sqlite.Settle;
 
-/// <summary>Progress and checkpoints: beside the hot row, fenced like a settlement, and kept as long as the task.</summary>
+/// <summary>
+/// Progress and checkpoints: beside the hot row, fenced like a settlement, and kept as long as the task.
+/// </summary>
 internal sealed class Progress : Part<Turn>
 {
     internal override Moments Hears => Moments.Removed | Moments.Pruning;

@@ -3,8 +3,8 @@ namespace Errand.Sqlite.Settle;
 /// <summary>Results: how tasks ended, for callers that ask and callers that wait.</summary>
 internal sealed class Results(IInbox<Turn> inbox, TimeProvider time) : ResultWaits<Turn>(inbox, time)
 {
-    // Both tables in one statement, which is one snapshot: between two, another process could move the task from one to the other,
-    // and it would be in neither. language=sqlite
+    // Both tables in one statement, which is one snapshot: between two, another process could move the task from one to
+    // the other, and it would be in neither. language=sqlite
     private const string FindTaskSql = """
         select state, name, queue, attempt, enqueued, finished, result, error from errand_finished where id = @id
         union all

@@ -1,7 +1,8 @@
 namespace Errand.Sqlite.Settle;
 
 /// <summary>
-/// Settle: what becomes of a task whose attempt has ended. Every statement is fenced by id, owner and epoch, and needs its one row.
+/// Settle: what becomes of a task whose attempt has ended. Every statement is fenced by id, owner and epoch, and needs
+/// its one row.
 /// </summary>
 internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
 {
@@ -103,9 +104,9 @@ internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
     private const string WasArchivedSql = "select 1 from errand_finished where id = @id and epoch = @epoch";
 
     /// <summary>
-    /// Whether a settlement that held in a transaction, and finds nothing to settle now, was committed after all. It was when the
-    /// task was archived by this epoch; and it was, whatever became of the task, while the owner stands: whoever takes a task from an
-    /// owner takes the owner away first.
+    /// Whether a settlement that held in a transaction, and finds nothing to settle now, was committed after all. It
+    /// was when the task was archived by this epoch; and it was, whatever became of the task, while the owner stands:
+    /// whoever takes a task from an owner takes the owner away first.
     /// </summary>
     private static bool WasCommitted(Turn turn, TaskLease lease) =>
         turn.Statement(WasArchivedSql).With(lease.Id.Value).With(lease.Epoch).Scalar() is not null
@@ -115,8 +116,8 @@ internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
     private const string HoldsSql = $"select 1 from errand_tasks where {Turn.Fence}";
 
     /// <summary>
-    /// A settlement is never written twice. When it finds nothing on its second run, its first, whose commit was not seen to
-    /// succeed, may have been the one that settled the task.
+    /// A settlement is never written twice. When it finds nothing on its second run, its first, whose commit was not
+    /// seen to succeed, may have been the one that settled the task.
     /// </summary>
     private sealed class SettleOperation(TaskLease lease, Settlement settlement) : Operation<Turn, bool>
     {

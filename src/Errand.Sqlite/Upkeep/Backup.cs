@@ -63,8 +63,8 @@ internal sealed class Backup(SqliteStore store, SqliteBackendOptions options, Pa
     private const string SkipIdsSql = "update errand_counters set next_id = next_id + @count";
 
     /// <summary>
-    /// Each part puts its own to rest, in the doors of a turn over the copy. The copy is synced as a whole afterwards, and thrown
-    /// away if anything fails, so that no journal need be kept meanwhile.
+    /// Each part puts its own to rest, in the doors of a turn over the copy. The copy is synced as a whole afterwards,
+    /// and thrown away if anything fails, so that no journal need be kept meanwhile.
     /// </summary>
     private void PutToRest(SqliteDatabase copy)
     {

@@ -5,7 +5,9 @@ using System.Text;
 
 namespace Errand.Sqlite.Upkeep;
 
-/// <summary>A file that is written beside its name, and given it when it is complete; else nothing is left of it.</summary>
+/// <summary>
+/// A file that is written beside its name, and given it when it is complete; else nothing is left of it.
+/// </summary>
 internal sealed class BackupFile : IDisposable
 {
     private readonly string _path;
@@ -99,8 +101,8 @@ internal sealed class BackupFile : IDisposable
     }
 
     /// <summary>
-    /// A name is kept by the folder, which .NET cannot sync. Where the system does not either, the copy is complete under its old
-    /// name or its new one.
+    /// A name is kept by the folder, which .NET cannot sync. Where the system does not either, the copy is complete
+    /// under its old name or its new one.
     /// </summary>
     [UnsupportedOSPlatform("windows")]
     private void SyncFolder()

@@ -1,6 +1,8 @@
 namespace Errand.Sqlite.Upkeep;
 
-/// <summary>Retention: finished tasks are removed when their time is over, a little in each turn, with all that is kept of them.</summary>
+/// <summary>
+/// Retention: finished tasks are removed when their time is over, a little in each turn, with all that is kept of them.
+/// </summary>
 internal sealed class Retention(RetentionPeriods periods, Vacuum vacuum, TimeProvider time, Func<Part<Turn>[]> withTasks) : Part<Turn>
 {
     /// <summary>Finished tasks of one state removed in one turn at most: about a millisecond.</summary>

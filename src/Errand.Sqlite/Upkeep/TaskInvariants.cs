@@ -6,8 +6,8 @@ internal static class TaskInvariants
     internal static IReadOnlyList<string> Tables { get; } =
         ["errand_meta", "errand_names", "errand_counters", "errand_tasks", "errand_finished"];
 
-    // Each gives a sentence for a row that breaks it. Whether one time lies before another is not asked: clocks are set back.
-    // language=sqlite
+    // Each gives a sentence for a row that breaks it. Whether one time lies before another is not asked: clocks are set
+    // back. language=sqlite
     internal static IReadOnlyList<string> All { get; } =
     [
         """

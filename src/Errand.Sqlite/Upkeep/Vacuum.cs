@@ -1,6 +1,8 @@
 namespace Errand.Sqlite.Upkeep;
 
-/// <summary>Gives free pages back to the system, a megabyte at a time, and measures the room that the database takes.</summary>
+/// <summary>
+/// Gives free pages back to the system, a megabyte at a time, and measures the room that the database takes.
+/// </summary>
 internal sealed class Vacuum(SqliteStore store, TimeProvider time) : Part<Turn>
 {
     /// <summary>Free pages that are kept for what comes next.</summary>

@@ -1,6 +1,8 @@
 namespace Errand.Sqlite.Upkeep;
 
-/// <summary>Verify: what must be true of every database that this engine has written, as each part says of its own tables.</summary>
+/// <summary>
+/// Verify: what must be true of every database that this engine has written, as each part says of its own tables.
+/// </summary>
 internal sealed class Verification(SqliteStore store, PartList<Turn> parts, IInbox<Turn> inbox)
 {
     /// <inheritdoc cref="SqliteBackend.VerifyAsync"/>
@@ -80,7 +82,9 @@ internal sealed class Verification(SqliteStore store, PartList<Turn> parts, IInb
     // language=sqlite
     private const string CheckPagesSql = "pragma integrity_check(20)";
 
-    /// <summary>The application's tables and indexes stand beside ours; of ours none may be missing or different.</summary>
+    /// <summary>
+    /// The application's tables and indexes stand beside ours; of ours none may be missing or different.
+    /// </summary>
     /// <returns>The tables that are not there, or not as they must be, so that it cannot be asked what they hold.</returns>
     private HashSet<string> VerifySchema(SqliteDatabase database, List<string> problems)
     {

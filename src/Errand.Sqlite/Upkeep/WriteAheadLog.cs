@@ -43,8 +43,8 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
     internal void OweSync() => _isSyncOwed = IsRelaxed;
 
     /// <summary>
-    /// Relaxed keeps its bound of a second by one rule: a turn that comes when something has been unsynced for that long commits
-    /// under FULL, and its sync covers everything in the log before it.
+    /// Relaxed keeps its bound of a second by one rule: a turn that comes when something has been unsynced for that
+    /// long commits under FULL, and its sync covers everything in the log before it.
     /// </summary>
     internal void BeforeBegin(SqliteDatabase database)
     {
@@ -82,9 +82,10 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
     internal void Shorten() => _pagesInLog = options.CheckpointPages;
 
     /// <summary>
-    /// After a sync that failed, systems count as written what was not, and no later sync covers it. A commit in the middle of the log
-    /// may be gone after a power cut, and with it everything that comes after. So the log's pages are moved to the database, and the
-    /// next synced commit begins it anew: under Full before anything more is acknowledged, under Relaxed soon.
+    /// After a sync that failed, systems count as written what was not, and no later sync covers it. A commit in the
+    /// middle of the log may be gone after a power cut, and with it everything that comes after. So the log's pages are
+    /// moved to the database, and the next synced commit begins it anew: under Full before anything more is
+    /// acknowledged, under Relaxed soon.
     /// </summary>
     internal void Distrust()
     {
@@ -140,8 +141,8 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
     private const string CarrySyncSql = "update errand_counters set syncs = syncs + 1";
 
     /// <summary>
-    /// Nobody has written for a while: a small write carries the sync that is owed. It must change something: SQLite writes no
-    /// page, and syncs nothing, for an update to the same value.
+    /// Nobody has written for a while: a small write carries the sync that is owed. It must change something: SQLite
+    /// writes no page, and syncs nothing, for an update to the same value.
     /// </summary>
     private static void CarrySync(Turn turn) => turn.Statement(CarrySyncSql).Execute();
 
@@ -157,8 +158,8 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
 
     /// <summary>
     /// Moves the log's pages to the database. Never but like this: with the write lock held by the writer, on a second
-    /// connection, PASSIVE, because the library may have the WAL-reset bug (https://www.sqlite.org/wal.html#walresetbug), which
-    /// needs a writer and a checkpoint at the same moment.
+    /// connection, PASSIVE, because the library may have the WAL-reset bug
+    /// (https://www.sqlite.org/wal.html#walresetbug), which needs a writer and a checkpoint at the same moment.
     /// </summary>
     private void Checkpoint(SqliteDatabase database)
     {

@@ -37,8 +37,8 @@ internal sealed class Neighbours(
     }
 
     /// <summary>
-    /// Looks whether somebody else has written. Quickly while others are busy, and then ever more slowly: an idle process looks once
-    /// a second.
+    /// Looks whether somebody else has written. Quickly while others are busy, and then ever more slowly: an idle
+    /// process looks once a second.
     /// </summary>
     internal override Action<Turn>? Upkeep(Turn reader, long now)
     {
@@ -83,8 +83,8 @@ internal sealed class Neighbours(
     }
 
     /// <summary>
-    /// After a commit of ours that made tasks ready, or due later, workers of other processes are woken, at most once in the time in
-    /// which one that has been woken looks again by itself.
+    /// After a commit of ours that made tasks ready, or due later, workers of other processes are woken, at most once
+    /// in the time in which one that has been woken looks again by itself.
     /// </summary>
     internal override void Committed(Effects effects)
     {

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Errand.Sqlite.Workers;
 
 /// <summary>
-/// How the dead are noticed, and their tasks wait again: by the lock file of their process at once, by a heartbeat that has stood
-/// still for their lease otherwise.
+/// How the dead are noticed, and their tasks wait again: by the lock file of their process at once, by a heartbeat that
+/// has stood still for their lease otherwise.
 /// </summary>
 internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimeProvider time, ILogger logger) : Part<Turn>
 {
@@ -15,7 +15,9 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
 
     internal override Moments Hears => Moments.Plan | Moments.Upkeep;
 
-    /// <summary>How often the others are looked at: often enough for the shortest lease here, at most every second.</summary>
+    /// <summary>
+    /// How often the others are looked at: often enough for the shortest lease here, at most every second.
+    /// </summary>
     private TimeSpan Interval
     {
         get
@@ -85,8 +87,8 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
     private const string GiveBackSql = "update errand_tasks set state = 10, owner = @nobody where owner = @owner and state = 12";
 
     /// <summary>
-    /// The tasks of a worker that is gone wait again; their attempts stay charged, so that a task that kills its process ends as
-    /// failed. One that has been heard of since it was looked at keeps everything.
+    /// The tasks of a worker that is gone wait again; their attempts stay charged, so that a task that kills its
+    /// process ends as failed. One that has been heard of since it was looked at keeps everything.
     /// </summary>
     private void GiveBack(Turn turn, WorkerRow gone, string reason)
     {
@@ -116,8 +118,9 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
     }
 
     /// <summary>
-    /// Removes lock files that a process left when it died between making one and committing its row, or between releasing a dead
-    /// worker's tasks and removing its file. Inside a transaction, so that nobody else is just between the two.
+    /// Removes lock files that a process left when it died between making one and committing its row, or between
+    /// releasing a dead worker's tasks and removing its file. Inside a transaction, so that nobody else is just between
+    /// the two.
     /// </summary>
     internal void RemoveStrayLockFiles(Turn turn)
     {

@@ -4,12 +4,14 @@ using System.Text;
 namespace Errand.Sqlite.Workers;
 
 /// <summary>
-/// Wakes a worker in another process when there may be something for it: a local datagram, where the platform has it. A hint and no
-/// more: one that is lost, or cannot be sent, is made up for by polling.
+/// Wakes a worker in another process when there may be something for it: a local datagram, where the platform has it. A
+/// hint and no more: one that is lost, or cannot be sent, is made up for by polling.
 /// </summary>
 internal sealed class WakeSocket : IDisposable
 {
-    /// <summary>The longest path that a socket's address holds: 104 bytes on macOS, 108 on Linux, one of them a NUL.</summary>
+    /// <summary>
+    /// The longest path that a socket's address holds: 104 bytes on macOS, 108 on Linux, one of them a NUL.
+    /// </summary>
     private const int LongestPath = 103;
 
     private readonly Socket _socket;

@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Errand.Sqlite.Workers;
 
 /// <summary>
-/// A file beside the database that an incarnation holds locked for as long as its process lives: the system drops the lock at the
-/// moment of death, so that others need not wait for the lease. (Process ids would lie: containers number their own.)
+/// A file beside the database that an incarnation holds locked for as long as its process lives: the system drops the
+/// lock at the moment of death, so that others need not wait for the lease. (Process ids would lie: containers number
+/// their own.)
 /// </summary>
 internal sealed class WorkerLockFile : IDisposable
 {

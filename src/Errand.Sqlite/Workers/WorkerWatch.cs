@@ -1,8 +1,8 @@
 namespace Errand.Sqlite.Workers;
 
 /// <summary>
-/// Times the heartbeats of other incarnations on this process's own clock: a lease has run out when the count has stood still
-/// for its length. Pure: it is told what was read and how much time counts.
+/// Times the heartbeats of other incarnations on this process's own clock: a lease has run out when the count has stood
+/// still for its length. Pure: it is told what was read and how much time counts.
 /// </summary>
 internal sealed class WorkerWatch
 {
@@ -13,8 +13,8 @@ internal sealed class WorkerWatch
     /// <param name="beat">Its heartbeat count.</param>
     /// <param name="lease">Its lease.</param>
     /// <param name="counted">
-    /// The time since the last look that counts: time in which the observer could itself have committed, so that neither a
-    /// clock that jumps nor a lock that stops everybody makes anyone's lease run out.
+    /// The time since the last look that counts: time in which the observer could itself have committed, so that
+    /// neither a clock that jumps nor a lock that stops everybody makes anyone's lease run out.
     /// </param>
     /// <returns>True when the lease has run out.</returns>
     internal bool HasExpired(long owner, long beat, TimeSpan lease, TimeSpan counted)
