@@ -66,10 +66,11 @@ public sealed record SqliteBackendOptions
     /// <summary>These options with what a configuration says: its words win.</summary>
     internal SqliteBackendOptions With(OptionValues values)
     {
+        var durability = values.Read(nameof(Durability), Durability); // In the order in which problems name the options.
         var periods = Periods.With(values);
         return this with
         {
-            Durability = values.Read(nameof(Durability), Durability),
+            Durability = durability,
             BusyTimeout = values.Read(nameof(BusyTimeout), BusyTimeout),
             MaxDatabaseBytes = values.Read(nameof(MaxDatabaseBytes), MaxDatabaseBytes),
             Retention = periods.Succeeded,
