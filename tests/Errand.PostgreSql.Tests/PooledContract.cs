@@ -1,24 +1,48 @@
-using Errand.TestKit;
+using Errand.Contract;
 
 namespace Errand.PostgreSql.Tests;
 
-/// <summary>The whole contract behind a pooler of transactions; callers' own transactions go to the server directly.</summary>
-public sealed class PooledContract(PostgresServer server, PgBouncer bouncer) : PostgresContract(server), IClassFixture<PgBouncer>
+/// <summary>PostgreSQL behind a pooler of transactions; callers' own transactions go to the server directly.</summary>
+public sealed class Pooled : Postgres
 {
-    [Fact]
-    public async Task A_pooler_is_detected_and_nothing_is_prepared_or_listened_for()
-    {
-        var logger = new RecordingLogger<PostgresBackend>();
-        await using var backend = new PostgresBackend(
-            bouncer.ConnectionString(0), new PostgresBackendOptions { Schema = PostgresServer.NewSchema() }, logger);
-        for (var i = 0; i < 20; i++)
-        {
-            await AddAsync(backend);
-        }
+    private PgBouncer _bouncer = null!;
 
-        Assert.True(logger.Has(406));
-        Assert.Equal(0L, await PostgresServer.ExecuteAsync(bouncer.ConnectionString(0), "select count(*) from pg_prepared_statements"));
+    public override async ValueTask StartAsync()
+    {
+        await base.StartAsync();
+        _bouncer = await Server.PoolerAsync();
     }
 
-    protected override string ConnectionString(int number) => bouncer.ConnectionString(number);
+    protected override string ConnectionString(int number) => _bouncer.ConnectionString(number);
 }
+
+public sealed class PooledDelay : DelayContract<Pooled>;
+public sealed class PooledEnqueue : EnqueueContract<Pooled>;
+public sealed class PooledExpiry : ExpiryContract<Pooled>;
+public sealed class PooledUnique : UniqueContract<Pooled>;
+public sealed class PooledParking : ParkingContract<Pooled>;
+public sealed class PooledPause : PauseContract<Pooled>;
+public sealed class PooledQueues : QueuesContract<Pooled>;
+public sealed class PooledReserve : ReserveContract<Pooled>;
+public sealed class PooledCancel : CancelContract<Pooled>;
+public sealed class PooledProgress : ProgressContract<Pooled>;
+public sealed class PooledResults : ResultsContract<Pooled>;
+public sealed class PooledRetention : RetentionContract<Pooled>;
+public sealed class PooledSettle : SettleContract<Pooled>;
+public sealed class PooledListWorkers : ListWorkersContract<Pooled>;
+public sealed class PooledWorkers : WorkersContract<Pooled>;
+public sealed class PooledControl : ControlContract<Pooled>;
+public sealed class PooledDelete : DeleteContract<Pooled>;
+public sealed class PooledExplain : ExplainContract<Pooled>;
+public sealed class PooledFind : FindContract<Pooled>;
+public sealed class PooledList : ListContract<Pooled>;
+public sealed class PooledOverview : OverviewContract<Pooled>;
+public sealed class PooledRetry : RetryContract<Pooled>;
+public sealed class PooledDispose : DisposeContract<Pooled>;
+public sealed class PooledEndToEnd : EndToEndContract<Pooled>;
+public sealed class PooledOpen : OpenContract<Pooled>;
+public sealed class PooledModel : ModelContract<Pooled>;
+public sealed class PooledStateTable : StateTableContract<Pooled>;
+public sealed class PooledProcesses : ProcessesContract<Pooled>;
+public sealed class PooledSharedUnique : SharedUniqueContract<Pooled>;
+public sealed class PooledTransactions : TransactionsContract<Pooled>;

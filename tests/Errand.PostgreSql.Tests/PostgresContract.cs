@@ -1,50 +1,34 @@
-using System.Data.Common;
 using Errand.Contract;
-using Npgsql;
 
 namespace Errand.PostgreSql.Tests;
 
-/// <summary>Two backends of one test are in two databases: two schemas of one could well be committed together.</summary>
-public class PostgresContract(PostgresServer server) : SharedStoreContract
-{
-    private readonly Dictionary<IBackend, string> _connections = [];
-
-    protected override int Sequences => 60;
-
-    protected override IBackend Create(TimeProvider clock, TimeSpan? retention) =>
-        Create(clock, new PostgresBackendOptions { Retention = retention ?? Defaults.Retention });
-
-    protected override IBackend CreateKeeping(TimeProvider clock, TimeSpan failed, TimeSpan cancelled, TimeSpan expired) =>
-        Create(clock, new PostgresBackendOptions
-        {
-            Retention = TimeSpan.FromMinutes(1), FailedRetention = failed, CancelledRetention = cancelled, ExpiredRetention = expired,
-        });
-
-    private PostgresBackend Create(TimeProvider clock, PostgresBackendOptions options)
-    {
-        var number = _connections.Count;
-        var backend = new PostgresBackend(ConnectionString(number), options with
-        {
-            Schema = PostgresServer.NewSchema(),
-            TimeProvider = clock,
-            ServerClock = clock == TimeProvider.System ? null : new ServerClock(clock),
-        });
-        _connections.Add(backend, server.ConnectionString(number));
-        return backend;
-    }
-
-    protected override IBackend CreateBeside(IBackend backend)
-    {
-        var number = _connections.Keys.ToList().IndexOf(backend);
-        return new PostgresBackend(ConnectionString(number), new PostgresBackendOptions { Schema = ((PostgresBackend)backend).Schema });
-    }
-
-    protected override async Task<DbConnection> ConnectAsync(IBackend backend)
-    {
-        var connection = new NpgsqlConnection($"{_connections[backend]};Search Path={((PostgresBackend)backend).Schema}");
-        await connection.OpenAsync(Token);
-        return connection;
-    }
-
-    protected virtual string ConnectionString(int number) => server.ConnectionString(number);
-}
+public sealed class PostgresDelay : DelayContract<Postgres>;
+public sealed class PostgresEnqueue : EnqueueContract<Postgres>;
+public sealed class PostgresExpiry : ExpiryContract<Postgres>;
+public sealed class PostgresUnique : UniqueContract<Postgres>;
+public sealed class PostgresParking : ParkingContract<Postgres>;
+public sealed class PostgresPause : PauseContract<Postgres>;
+public sealed class PostgresQueues : QueuesContract<Postgres>;
+public sealed class PostgresReserve : ReserveContract<Postgres>;
+public sealed class PostgresCancel : CancelContract<Postgres>;
+public sealed class PostgresProgress : ProgressContract<Postgres>;
+public sealed class PostgresResults : ResultsContract<Postgres>;
+public sealed class PostgresRetention : RetentionContract<Postgres>;
+public sealed class PostgresSettle : SettleContract<Postgres>;
+public sealed class PostgresListWorkers : ListWorkersContract<Postgres>;
+public sealed class PostgresWorkers : WorkersContract<Postgres>;
+public sealed class PostgresControl : ControlContract<Postgres>;
+public sealed class PostgresDelete : DeleteContract<Postgres>;
+public sealed class PostgresExplain : ExplainContract<Postgres>;
+public sealed class PostgresFind : FindContract<Postgres>;
+public sealed class PostgresList : ListContract<Postgres>;
+public sealed class PostgresOverview : OverviewContract<Postgres>;
+public sealed class PostgresRetry : RetryContract<Postgres>;
+public sealed class PostgresDispose : DisposeContract<Postgres>;
+public sealed class PostgresEndToEnd : EndToEndContract<Postgres>;
+public sealed class PostgresOpen : OpenContract<Postgres>;
+public sealed class PostgresModel : ModelContract<Postgres>;
+public sealed class PostgresStateTable : StateTableContract<Postgres>;
+public sealed class PostgresProcesses : ProcessesContract<Postgres>;
+public sealed class PostgresSharedUnique : SharedUniqueContract<Postgres>;
+public sealed class PostgresTransactions : TransactionsContract<Postgres>;

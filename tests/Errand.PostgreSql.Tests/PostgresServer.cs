@@ -16,6 +16,8 @@ public sealed class PostgresServer : IAsyncLifetime
 
     private readonly string? _given = Environment.GetEnvironmentVariable("ERRAND_TEST_POSTGRES");
     private PostgresCluster? _cluster;
+    private readonly SemaphoreSlim _poolerLock = new(1);
+    private PgBouncer? _pooler; // Under the lock.
     private string _connectionString = "";
 
     public int Port => new NpgsqlConnectionStringBuilder(_connectionString).Port;
@@ -41,6 +43,27 @@ public sealed class PostgresServer : IAsyncLifetime
         Database = Databases[number % Databases.Length], Pooling = false, Timeout = 5, IncludeErrorDetail = true,
     }.ConnectionString;
 
+    /// <summary>The pooler before this server that the tests share. It starts with the first that asks for it.</summary>
+    public async ValueTask<PgBouncer> PoolerAsync()
+    {
+        await _poolerLock.WaitAsync();
+        try
+        {
+            if (_pooler is null)
+            {
+                var pooler = new PgBouncer(this);
+                await pooler.InitializeAsync();
+                _pooler = pooler;
+            }
+
+            return _pooler;
+        }
+        finally
+        {
+            _poolerLock.Release();
+        }
+    }
+
     /// <summary>A schema that nobody has used.</summary>
     public static string NewSchema() => $"s{Guid.NewGuid():N}";
 
@@ -54,6 +77,12 @@ public sealed class PostgresServer : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        _poolerLock.Dispose();
+        if (_pooler is not null)
+        {
+            await _pooler.DisposeAsync();
+        }
+
         if (_cluster is not null)
         {
             await _cluster.DisposeAsync();

@@ -113,7 +113,7 @@ public sealed class PostgresCluster : IAsyncDisposable
         if (_guard is { } guard)
         {
             guard.StandardInput.Close();
-            await guard.WaitForExitAsync().WaitAsync(Eventually.Bound);
+            await guard.WaitForExitAsync().WaitAsync(4 * Eventually.Bound); // It removes the data of every test, from a disk that may be busy.
             guard.Dispose();
         }
     }

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Errand.Storage;
 
 /// <summary>
-/// Options as a configuration has them, in text, read one by one over the values that stand in code. What cannot be read, and
-/// what nobody asked for, is kept as a problem. For one thread.
+/// The options of a configuration section as text. A backend reads them one by one over the values set in code. Values that cannot be
+/// read, and values that no option was read from, are collected as problems. Not thread-safe.
 /// </summary>
 public sealed class OptionValues
 {
@@ -13,7 +13,7 @@ public sealed class OptionValues
     private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> _problems = [];
 
-    /// <summary>Takes a section of a configuration.</summary>
+    /// <summary>Wraps a section of a configuration.</summary>
     /// <param name="section">Its path, for messages: <c>Errand:Worker</c>.</param>
     /// <param name="values">Its values, by names relative to it; items of lists as <c>Queues:0</c>. Null counts as absent.</param>
     public OptionValues(string section, IEnumerable<KeyValuePair<string, string?>> values)
@@ -29,7 +29,7 @@ public sealed class OptionValues
         }
     }
 
-    /// <summary>What could not be read so far, then every value that no option was read from.</summary>
+    /// <summary>The values that could not be read so far, then those that no option was read from.</summary>
     public IReadOnlyList<string> Problems =>
     [
         .. _problems,
@@ -39,7 +39,7 @@ public sealed class OptionValues
 
     /// <summary>Reads a text.</summary>
     /// <param name="option">The name of the option.</param>
-    /// <param name="otherwise">What it is where the configuration does not have it, or has it wrong.</param>
+    /// <param name="otherwise">The value if the configuration has none, or has one that cannot be read.</param>
     public string? Read(string option, string? otherwise) => Find(option) ?? otherwise;
 
     /// <summary>Reads a whole number.</summary>
@@ -49,7 +49,7 @@ public sealed class OptionValues
         text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
         "a whole number") ?? otherwise;
 
-    /// <summary>Reads a yes or no.</summary>
+    /// <summary>Reads <c>true</c> or <c>false</c>.</summary>
     /// <inheritdoc cref="Read(string, string?)"/>
     public bool Read(string option, bool otherwise) => Parse<bool>(
         option, text => bool.TryParse(text, out var value) ? value : null, "true or false") ?? otherwise;
@@ -61,19 +61,19 @@ public sealed class OptionValues
         text => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
         "a whole number") ?? otherwise;
 
-    /// <summary>Reads a length of time: <c>00:00:30</c>, <c>1.00:00:00</c>.</summary>
+    /// <summary>Reads a duration such as <c>00:00:30</c> or <c>1.00:00:00</c>.</summary>
     /// <inheritdoc cref="Read(string, string?)"/>
-    /// <remarks>A number alone is refused: it would be read as days.</remarks>
+    /// <remarks>A plain number is a problem: it would be read as days.</remarks>
     public TimeSpan Read(string option, TimeSpan otherwise) => Read(option, (TimeSpan?)otherwise) ?? otherwise;
 
-    /// <summary>Reads a length of time that may be absent.</summary>
+    /// <summary>Reads a duration that may be absent.</summary>
     /// <inheritdoc cref="Read(string, TimeSpan)"/>
     public TimeSpan? Read(string option, TimeSpan? otherwise) => Parse<TimeSpan>(
         option,
         text => text.Contains(':') && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null,
         "a time such as 00:00:30") ?? otherwise;
 
-    /// <summary>Reads one of the names of an enumeration.</summary>
+    /// <summary>Reads a name of an enumeration.</summary>
     /// <typeparam name="TEnum">The enumeration.</typeparam>
     /// <inheritdoc cref="Read(string, string?)"/>
     public TEnum Read<TEnum>(string option, TEnum otherwise)
@@ -86,7 +86,7 @@ public sealed class OptionValues
             string.Join(" or ", names)) ?? otherwise;
     }
 
-    /// <summary>Reads a list of texts, which replaces the other as a whole.</summary>
+    /// <summary>Reads a list of texts. It replaces the whole list set in code.</summary>
     /// <inheritdoc cref="Read(string, string?)"/>
     public IReadOnlyList<string> Read(string option, IReadOnlyList<string> otherwise)
     {
