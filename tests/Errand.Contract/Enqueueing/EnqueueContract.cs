@@ -138,4 +138,17 @@ public abstract class EnqueueContract<TStore> : StoreTest<TStore>
         Assert.Equal(200, (await TakeAsync(backend, owner, 1_000)).Count);
         Assert.InRange(known, 0, 200);
     }
+
+    [Theory]
+    [InlineData(1_000_000_000)]
+    [InlineData(0)]
+    [InlineData(-1)]
+    public async Task One_id_that_was_never_given_out_enqueues_none_of_the_call(long id)
+    {
+        var backend = Live();
+        NewTask[] tasks = [Task1(), Task1() with { Id = new TaskId(id) }, Task1() with { UniqueKey = "one" }];
+        await Assert.ThrowsAsync<ArgumentException>(() => backend.EnqueueAsync(tasks, Token).AsTask());
+        Assert.Empty((await backend.Control<IQueueInspector>()!.ListAsync(cancellationToken: Token)).Tasks);
+        Assert.True((await backend.EnqueueAsync([tasks[2]], Token))[0].IsNew);
+    }
 }
