@@ -25,7 +25,7 @@ public sealed record NewTask
     public DateTimeOffset? ExpiresAt { get; init; }
 
     /// <summary>
-    /// No other task of this name is created with the same key while this one lives or its <see cref="UniqueFor"/> has not passed.
+    /// No other task of this name is created with this key while the task waits or runs, or its <see cref="UniqueFor"/> has not passed.
     /// Null is no key.
     /// </summary>
     public string? UniqueKey { get; init; }
