@@ -8,7 +8,7 @@ namespace Errand.Engine;
 /// back.
 /// </summary>
 /// <remarks>Which thread takes the turns is the store's affair: a thread, a task, or a simulation that takes them inline.</remarks>
-internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
+internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
     where TTurn : class, ITurn
 {
     /// <summary>How long the writer leaves a store alone that has just failed it, unless somebody calls.</summary>
@@ -219,46 +219,11 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         CompleteAll(enqueues);
     }
 
-    /// <summary>
-    /// A newer version of Errand has upgraded the store: what runs is finished, and everything else is refused.
-    /// </summary>
-    private void TakeNothingNew(SchemaTooNewException outdated, List<Operation<TTurn>> settles, List<Operation<TTurn>> enqueues)
-    {
-        if (!_isOutdated)
-        {
-            _isOutdated = true;
-            _reports.Add(() => ReportOutdated(outdated));
-        }
-
-        foreach (var operation in settles.Concat(enqueues).Where(operation => !operation.Finishes))
-        {
-            operation.Fail(outdated);
-        }
-
-        settles.RemoveAll(operation => !operation.Finishes);
-        enqueues.RemoveAll(operation => !operation.Finishes);
-    }
-
     protected static void CompleteAll(List<Operation<TTurn>> operations)
     {
         foreach (var operation in operations)
         {
             operation.Complete();
-        }
-    }
-
-    /// <summary>Nothing of this turn was done, and nobody is left waiting for it.</summary>
-    protected virtual async Task FailAllAsync(BackendException exception)
-    {
-        await AfterFailureAsync(exception).ConfigureAwait(false);
-        foreach (var operation in Arrived)
-        {
-            operation.Fail(exception);
-        }
-
-        foreach (var part in parts.All)
-        {
-            part.Failed(exception);
         }
     }
 
@@ -302,50 +267,6 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
         }
     }
 
-    private async Task EachAloneAsync(List<Operation<TTurn>> operations)
-    {
-        var began = TimeProvider.System.GetTimestamp();
-        BackendException? heldUp = null;
-        foreach (var operation in operations)
-        {
-            if (heldUp is not null && TimeProvider.System.GetElapsedTime(began) >= BusyTimeout)
-            {
-                operation.Fail(heldUp); // It is not about one of them: nobody gets on.
-                continue;
-            }
-
-            try
-            {
-                await OpenAsync().ConfigureAwait(false);
-                var isSettle = operation.Stage == TurnStage.Settle;
-                await TransactAsync(isSettle ? [operation] : [], isSettle ? [] : [operation], fill: false).ConfigureAwait(false);
-            }
-            catch (BackendException e)
-            {
-                heldUp = IsHeldUp(e) ? e : heldUp;
-                await AfterFailureAsync(e).ConfigureAwait(false);
-                operation.Fail(e);
-            }
-        }
-    }
-
-    private async Task FillAloneAsync()
-    {
-        try
-        {
-            await OpenAsync().ConfigureAwait(false);
-            await TransactAsync([], [], fill: true).ConfigureAwait(false);
-        }
-        catch (BackendException e)
-        {
-            await AfterFailureAsync(e).ConfigureAwait(false);
-            foreach (var part in parts.All)
-            {
-                part.Failed(e);
-            }
-        }
-    }
-
     /// <summary>After the turn, and after its callers have been told.</summary>
     private async Task TidyAsync()
     {
@@ -368,12 +289,6 @@ internal abstract class TurnLoop<TTurn>(PartList<TTurn> parts)
             NoteUpkeepFailed(e);
             await AfterFailureAsync(e).ConfigureAwait(false);
         }
-    }
-
-    private void NoteUpkeepFailed(Exception exception)
-    {
-        _upkeepFailed = true;
-        ReportUpkeepFailed(exception);
     }
 
     private static void RunAll(List<Operation<TTurn>> operations, TTurn turn)
