@@ -284,7 +284,7 @@ public sealed partial class TaskWorker : IAsyncDisposable
 
         internal void Start(Func<Run, Task> loop) => Loop = Task.Run(() => loop(this), CancellationToken.None);
 
-        /// <summary>The incarnation is over, and another one goes on.</summary>
+        /// <summary>The incarnation is over, and another one continues.</summary>
         internal void Replace(WorkerIncarnation next) => Incarnation = next;
 
         internal void NoteFailure() => Failures++;

@@ -10,7 +10,7 @@ internal sealed class Agenda(TimeProvider time)
     /// <summary>How long the writer may sleep.</summary>
     internal TimeSpan Wait { get; private set; }
 
-    /// <summary>Begins anew.</summary>
+    /// <summary>Starts a new plan.</summary>
     /// <param name="now">The store's clock, in ms UTC.</param>
     internal void Clear(long now)
     {

@@ -62,7 +62,7 @@ internal abstract class Operation<TTurn, TResult> : Operation<TTurn>
     internal TResult Result { get; set; } = default!;
 
     /// <summary>
-    /// Why the caller gets an exception although the transaction is committed; each run sets it anew. Null for nothing.
+    /// Why the caller gets an exception although the transaction is committed; each run sets it again. Null for nothing.
     /// </summary>
     protected Exception? Refusal { get; set; }
 

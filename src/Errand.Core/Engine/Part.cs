@@ -27,7 +27,7 @@ internal abstract class Part<TTurn>
     internal virtual bool NeedsStore => false;
 
     /// <summary>
-    /// Whether its upkeep goes on when a newer version of Errand has upgraded the store under this engine.
+    /// Whether its upkeep continues when a newer version of Errand has upgraded the store under this engine.
     /// </summary>
     internal virtual bool WorksOutdated => false;
 
@@ -105,7 +105,7 @@ internal abstract class Part<TTurn>
     {
     }
 
-    /// <summary>The store failed, and whoever waits for it is told so.</summary>
+    /// <summary>The store failed, and callers that wait for it get an exception.</summary>
     internal virtual void Failed(Exception exception)
     {
     }
@@ -115,7 +115,7 @@ internal abstract class Part<TTurn>
     {
     }
 
-    /// <summary>The tables that hold this part's data: backup, verify and whoever moves a store walk them.</summary>
+    /// <summary>The tables that hold this part's data: backup and verify walk them.</summary>
     internal virtual IReadOnlyList<string> Tables => [];
 
     /// <summary>

@@ -2,7 +2,7 @@ using Errand.Storage;
 
 namespace Errand.Engine;
 
-/// <summary>Callers that wait for the end of a task: each is told after the turn that ends it.</summary>
+/// <summary>Callers that wait for the end of a task: each wait ends after the turn that ends the task.</summary>
 internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider time) : Part<TTurn>
 {
     private readonly Dictionary<long, List<ResultOperation>> _waiting = [];

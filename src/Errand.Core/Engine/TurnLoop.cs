@@ -38,7 +38,7 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
     /// <summary>Opens the store if need be.</summary>
     protected abstract ValueTask OpenAsync();
 
-    /// <summary>Before the transaction: ids, names, and whatever else must be had before it.</summary>
+    /// <summary>Before the transaction: ids, names, and whatever else the transaction needs.</summary>
     protected abstract ValueTask PrepareAsync(List<Operation<TTurn>> settles, List<Operation<TTurn>> enqueues);
 
     protected abstract ValueTask<TTurn> BeginAsync();

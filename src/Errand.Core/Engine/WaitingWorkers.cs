@@ -109,7 +109,7 @@ internal sealed class WaitingWorkers<TTurn, TWaiting>(IInbox<TTurn> inbox, TimeP
         worker.Complete();
     }
 
-    /// <summary>The caller's wait was cancelled: it is told so, unless it has been given something.</summary>
+    /// <summary>The caller cancelled its wait: the wait ends, unless the worker already has tasks.</summary>
     private sealed class EndWaitNote(WaitingWorkers<TTurn, TWaiting> waiting, TWaiting worker) : Note<TTurn>
     {
         internal override void Hear() => waiting.End(worker);
