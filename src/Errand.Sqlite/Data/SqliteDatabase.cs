@@ -52,7 +52,7 @@ internal sealed class SqliteDatabase : IDisposable
     internal string FileName => raw.sqlite3_db_filename(_handle, "main").utf8_to_string() ?? "";
 
     /// <summary>Rows changed by the last insert, update or delete.</summary>
-    internal int Changes => raw.sqlite3_changes(_handle);
+    internal unsafe int Changes => Native.Changes(_handle.DangerousGetHandle());
 
     internal bool IsReadOnly => raw.sqlite3_db_readonly(_handle, "main") == 1;
 
