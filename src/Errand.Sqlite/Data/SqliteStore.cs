@@ -31,15 +31,24 @@ internal sealed class SqliteStore
     /// </summary>
     internal string? FileName { get; private set; }
 
+    /// <summary>
+    /// Where the file is, symbolic links resolved as SQLite has resolved them when it was first opened: one that points
+    /// elsewhere later changes nothing. Every file beside the database is found from here.
+    /// </summary>
+    internal string Location => FileName ?? Path;
+
     /// <summary>As it is named in messages.</summary>
     internal string Name { get; }
+
+    /// <summary>For how long in all the writer has waited for others that held the file. The writer's alone.</summary>
+    internal TimeSpan HeldUp { get; private set; }
 
     /// <summary>The size of the write-ahead log; 0 in memory.</summary>
     internal long LogBytes
     {
         get
         {
-            var log = new FileInfo(Path + "-wal");
+            var log = new FileInfo(Location + "-wal");
             return !IsMemory && log.Exists ? log.Length : 0;
         }
     }
@@ -56,7 +65,7 @@ internal sealed class SqliteStore
             CheckPath();
         }
 
-        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
+        var database = SqliteDatabase.Open(Location, Name, _options.Vfs);
         try
         {
             Prepare(database, wasOpen);
@@ -74,25 +83,47 @@ internal sealed class SqliteStore
     /// <exception cref="BackendBusyException">Somebody else held the file for longer than the busy timeout.</exception>
     internal void BeginWriting(SqliteDatabase database)
     {
-        var patience = new BusyPatience(_options, _options.Random);
-        while (true)
+        if (TryBeginWriting(database))
         {
-            try
+            return;
+        }
+
+        var patience = new BusyPatience(_options, _options.Random);
+        try
+        {
+            while (patience.Wait())
             {
-                database.Statement("begin immediate").Execute();
-                return;
+                if (TryBeginWriting(database))
+                {
+                    return;
+                }
             }
-            catch (BackendBusyException) when (patience.Wait())
-            {
-                // Somebody else writes at this moment.
-            }
+
+            database.Statement("begin immediate").Execute(); // For its error.
+        }
+        finally
+        {
+            HeldUp += patience.Waited;
+        }
+    }
+
+    private static bool TryBeginWriting(SqliteDatabase database)
+    {
+        try
+        {
+            database.Statement("begin immediate").Execute();
+            return true;
+        }
+        catch (BackendBusyException)
+        {
+            return false; // Somebody else writes at this moment.
         }
     }
 
     /// <summary>Opens a second connection to a file, for checkpoints.</summary>
     internal SqliteDatabase OpenForCheckpoints()
     {
-        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
+        var database = SqliteDatabase.Open(Location, Name, _options.Vfs);
         database.Scalar("pragma wal_autocheckpoint = 0");
         return database;
     }
@@ -103,12 +134,12 @@ internal sealed class SqliteStore
     /// </summary>
     internal SqliteDatabase OpenSnapshot()
     {
-        if (!File.Exists(Path))
+        if (!File.Exists(Location))
         {
             throw new BackendException($"{Name} does not exist; there is nothing to read.");
         }
 
-        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
+        var database = SqliteDatabase.Open(Location, Name, _options.Vfs);
         try
         {
             database.KeepLogOnClose();
@@ -184,9 +215,23 @@ internal sealed class SqliteStore
             throw new BackendException($"{Name} cannot be opened: its folder does not exist. Create '{folder}' first.");
         }
 
-        if (!OperatingSystem.IsWindows() && !File.Exists(Path))
+        var file = Target(); // SQLite creates the target of a link as well.
+        if (!OperatingSystem.IsWindows() && !File.Exists(file))
         {
-            CreateForOwnerOnly();
+            CreateForOwnerOnly(file);
+        }
+    }
+
+    private string Target()
+    {
+        try
+        {
+            var file = new FileInfo(Path);
+            return file.LinkTarget is null ? Path : file.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? Path;
+        }
+        catch (IOException e)
+        {
+            throw new BackendException($"{Name} cannot be opened: {e.Message}", false, e); // Links that lead in a circle.
         }
     }
 
@@ -196,18 +241,18 @@ internal sealed class SqliteStore
     /// (https://www.sqlite.org/howtocorrupt.html §2.2).
     /// </summary>
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
-    private void CreateForOwnerOnly()
+    private void CreateForOwnerOnly(string path)
     {
         try
         {
-            new FileStream(Path, new FileStreamOptions
+            new FileStream(path, new FileStreamOptions
             {
                 Mode = FileMode.CreateNew,
                 Access = FileAccess.Write,
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             }).Dispose();
         }
-        catch (IOException) when (File.Exists(Path))
+        catch (IOException) when (File.Exists(path))
         {
             // Another process was first.
         }

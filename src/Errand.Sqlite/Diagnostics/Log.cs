@@ -37,4 +37,13 @@ internal static partial class Log
         "'{Path}' was upgraded by a newer version of Errand. This process finishes the tasks that it runs and takes no new ones; "
         + "update it.")]
     internal static partial void Outdated(ILogger logger, string path, Exception exception);
+
+    [LoggerMessage(308, LogLevel.Warning,
+        "{Tasks} tasks ran on worker {Owner}, which is not registered. They were released, or failed when out of attempts.")]
+    internal static partial void OrphansReleased(ILogger logger, long owner, int tasks);
+
+    [LoggerMessage(309, LogLevel.Warning,
+        "Files beside '{Path}' cannot be locked, as on some network file systems. The end of a worker's process is therefore noticed "
+        + "only when its lease runs out. Use a local disk; do not set DOTNET_SYSTEM_IO_DISABLEFILELOCKING.")]
+    internal static partial void LocksDoNotLock(ILogger logger, string path);
 }
