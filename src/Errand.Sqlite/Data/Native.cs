@@ -25,6 +25,7 @@ internal static unsafe class Native
     internal static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int, int> ColumnType;
     internal static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int, long> ColumnInt64;
     internal static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int> Changes;
+    internal static readonly delegate* unmanaged[Cdecl]<nint, byte*, int, int*, int> FileControl;
 
     [SuppressMessage("Performance", "CA1810:Initialize reference type static fields inline", Justification = "They come from one library.")]
     static Native()
@@ -39,6 +40,7 @@ internal static unsafe class Native
         ColumnType = (delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int, int>)Export("sqlite3_column_type");
         ColumnInt64 = (delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int, long>)Export("sqlite3_column_int64");
         Changes = (delegate* unmanaged[Cdecl, SuppressGCTransition]<nint, int>)Export("sqlite3_changes");
+        FileControl = (delegate* unmanaged[Cdecl]<nint, byte*, int, int*, int>)Export("sqlite3_file_control");
 
         nint Export(string name) => NativeLibrary.GetExport(library, name);
     }

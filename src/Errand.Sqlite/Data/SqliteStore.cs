@@ -8,6 +8,9 @@ namespace Errand.Sqlite.Data;
 internal sealed class SqliteStore
 {
     private readonly SqliteBackendOptions _options;
+    private FileIdentity? _identity; // Of the file that was opened first. The writer's alone, as the next two.
+    private DatabaseReplacedException? _replaced; // Once it was, this backend is of no use any more.
+    private long _logSeenAt;
 
     internal SqliteStore(string path, SqliteBackendOptions options)
     {
@@ -21,6 +24,9 @@ internal sealed class SqliteStore
     internal Schema Schema { get; }
 
     internal bool IsMemory { get; }
+
+    /// <summary>How often at most it is seen to that the log is there.</summary>
+    private static readonly TimeSpan LogLook = TimeSpan.FromMilliseconds(100);
 
     /// <summary>The full path of the file, or <c>:memory:</c>.</summary>
     internal string Path { get; }
@@ -62,6 +68,7 @@ internal sealed class SqliteStore
     {
         if (!IsMemory)
         {
+            CheckIsSame();
             CheckPath();
         }
 
@@ -70,6 +77,7 @@ internal sealed class SqliteStore
         {
             Prepare(database, wasOpen);
             FileName = database.FileName;
+            _identity ??= IsMemory ? null : FileIdentity.Of(FileName);
             return database;
         }
         catch
@@ -78,6 +86,46 @@ internal sealed class SqliteStore
             throw;
         }
     }
+
+    /// <summary>
+    /// Whether the file that is open is still the one at its path, and its log with it: else what is committed goes
+    /// where nobody will look for it.
+    /// </summary>
+    /// <exception cref="DatabaseReplacedException">It is not; or it was not at an earlier time.</exception>
+    internal void CheckIsThere(SqliteDatabase database)
+    {
+        if (IsMemory)
+        {
+            return;
+        }
+
+        var hasMoved = _replaced is not null || database.HasMoved;
+        if (!hasMoved && _options.Vfs is null && TimeProvider.System.GetElapsedTime(_logSeenAt) >= LogLook)
+        {
+            _logSeenAt = TimeProvider.System.GetTimestamp();
+            hasMoved = !File.Exists(Location + "-wal");
+        }
+
+        if (hasMoved)
+        {
+            throw Replaced();
+        }
+    }
+
+    /// <summary>Before the file is opened again: it must be the one that was opened first.</summary>
+    private void CheckIsSame()
+    {
+        if (_replaced is not null
+            || (FileName is not null && _options.Vfs is null && !File.Exists(FileName))
+            || (_identity is { } first && FileIdentity.Of(FileName!)?.IsSameAs(first) == false))
+        {
+            throw Replaced();
+        }
+    }
+
+    private DatabaseReplacedException Replaced() => _replaced ??= new DatabaseReplacedException(
+        $"{Name} or its log was deleted, moved or replaced while it was open. Nothing is read or written any more. Stop every "
+        + "program that uses it, put the right file in its place (a backup without files ending in -wal and -shm beside it), and start them again.");
 
     /// <summary>Begins a transaction that writes, with patience for others that write at this moment.</summary>
     /// <exception cref="BackendBusyException">Somebody else held the file for longer than the busy timeout.</exception>
@@ -219,6 +267,13 @@ internal sealed class SqliteStore
         if (!OperatingSystem.IsWindows() && !File.Exists(file))
         {
             CreateForOwnerOnly(file);
+        }
+        else if (FileIdentity.Of(file) is { Names: > 1 } shared)
+        {
+            throw new BackendException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Name} is a file with {shared.Names} names (hard links). A program that opens it by another name uses another log, "
+                + $"and the database is damaged. Remove the other names, or give the backend a copy; it was not changed."));
         }
     }
 

@@ -79,7 +79,7 @@ internal sealed class WakeSocket : IDisposable
         {
             File.Delete(_path);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Litter, not harm: nobody sends to it any more.
         }

@@ -128,22 +128,26 @@ internal sealed class WorkerLockFile : IDisposable
     /// <summary>Lets go and takes the file away, so that it reads as unknown rather than dead.</summary>
     public void Dispose()
     {
-        // Deleted first: a moment of "there but free" would read as dead.
-        Remove();
+        // Deleted first: a moment of "there but free" would read as dead. Windows deletes no file that is open: there it
+        // is let go first, when the row is gone already.
+        var isDeleted = TryDelete();
         _file.Dispose();
+        if (!isDeleted)
+        {
+            TryDelete();
+        }
     }
 
-    private void Remove()
+    private bool TryDelete()
     {
         try
         {
             File.Delete(_file.Name);
+            return true;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Windows deletes no file that is open: it is let go first there, when the row is gone already.
-            _file.Dispose();
-            File.Delete(_file.Name);
+            return false; // Litter, not harm: its folder may be gone, and nobody looks at it again.
         }
     }
 
