@@ -1,4 +1,5 @@
 using System.Globalization;
+using SQLitePCL;
 
 namespace Errand.Sqlite.Data;
 
@@ -24,6 +25,9 @@ internal sealed class SqliteStore
     internal Schema Schema { get; }
 
     internal bool IsMemory { get; }
+
+    /// <summary>A page of 4 KiB, as databases have by default, with its header in the log.</summary>
+    internal const long BytesOfFrame = 4_096 + 24;
 
     /// <summary>How often at most it is seen to that the log is there.</summary>
     private static readonly TimeSpan LogLook = TimeSpan.FromMilliseconds(100);
@@ -221,6 +225,15 @@ internal sealed class SqliteStore
         }
     }
 
+    /// <summary>
+    /// How long the file of the log may stay when the log begins again at its start: one large transaction does not
+    /// leave it long.
+    /// </summary>
+    /// <param name="database">The connection that writes.</param>
+    /// <param name="bytes">Default is null: what lies between two checkpoints.</param>
+    internal void LimitLog(SqliteDatabase database, long? bytes = null) => database.Scalar(string.Create(
+        CultureInfo.InvariantCulture, $"pragma journal_size_limit = {bytes ?? _options.CheckpointPages * BytesOfFrame}"));
+
     /// <summary>Sets how commits are synced, and makes sure that it was understood.</summary>
     internal void SetSynchronous(SqliteDatabase database, Durability durability)
     {
@@ -233,12 +246,16 @@ internal sealed class SqliteStore
     }
 
     /// <summary>
-    /// Sees that a caller's connection keeps what the backend promises, and leaves the log to the backend's own
-    /// checkpoints.
+    /// Sees that a caller's connection keeps what the backend promises. Where the library has the WAL-reset bug, it
+    /// leaves the log to the backend's own checkpoints; else it goes on making its own.
     /// </summary>
     internal void CheckDurability(SqliteDatabase database)
     {
-        database.Scalar("pragma wal_autocheckpoint = 0");
+        if (WalResetBug.IsIn(raw.sqlite3_libversion_number()))
+        {
+            database.Scalar("pragma wal_autocheckpoint = 0");
+        }
+
         var level = database.Scalar("pragma synchronous");
         if (level < LevelOf(_options.Durability))
         {
@@ -343,6 +360,7 @@ internal sealed class SqliteStore
         {
             Patiently(() => SwitchToLog(database));
             database.Scalar("pragma wal_autocheckpoint = 0");
+            LimitLog(database);
             SetSynchronous(database, Durability.Full);
         }
 

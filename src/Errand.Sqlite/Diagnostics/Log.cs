@@ -30,8 +30,9 @@ internal static partial class Log
     internal static partial void UpkeepFailed(ILogger logger, string path, Exception exception);
 
     [LoggerMessage(306, LogLevel.Warning,
-        "The write-ahead log of '{Path}' has {Bytes} bytes: something reads an old state of the database and holds it back.")]
-    internal static partial void LogHeldBack(ILogger logger, string path, long bytes);
+        "The write-ahead log of '{Path}' has {Bytes} bytes, and cannot be shortened for {Time}: a program reads an old state of the "
+        + "database in a transaction that does not end. End that transaction.")]
+    internal static partial void LogHeldBack(ILogger logger, string path, long bytes, TimeSpan time);
 
     [LoggerMessage(307, LogLevel.Warning,
         "'{Path}' was upgraded by a newer version of Errand. This process finishes the tasks that it runs and takes no new ones; "
