@@ -59,7 +59,7 @@ public sealed class TransactionTests : IDisposable
     }
 
     [Fact]
-    public async Task The_log_is_left_to_the_backends_own_checkpoints()
+    public async Task A_callers_connection_goes_on_with_checkpoints_of_its_own()
     {
         await using var backend = new SqliteBackend(Path);
         await using var queue = new TaskQueue(backend);
@@ -67,7 +67,7 @@ public sealed class TransactionTests : IDisposable
         using var connection = Connect();
         using var transaction = connection.BeginTransaction();
         await queue.EnqueueAsync(new Note(1), In(transaction), Token);
-        Assert.Equal(0, Scalar(connection, "pragma wal_autocheckpoint"));
+        Assert.Equal(1_000, Scalar(connection, "pragma wal_autocheckpoint")); // Its own writes, too, have to leave the log at some time.
     }
 
     [Fact]

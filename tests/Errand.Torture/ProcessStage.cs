@@ -44,9 +44,9 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
         for (var harm = 0; Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(options.Seconds); harm++)
         {
             await Task.Delay(_random.Next(50, 500));
-            if (harm % 10 == 5)
+            if (harm % 3 == 1)
             {
-                await StopAndContinueAsync(("worker", _random.Next(1, 4)), 2); // So that every run sees leases run out.
+                await LoseLeaseAsync(("worker", _random.Next(1, 4))); // So that every run sees leases run out.
             }
             else if (harm % 10 == 8)
             {
@@ -116,6 +116,25 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
         var process = _processes[victim];
         Signal(process, "STOP");
         await Task.Delay(Roles.Lease * leases);
+        Signal(process, "CONT");
+    }
+
+    /// <summary>
+    /// Stopped amid a transaction it would hold everybody up, and nobody could take its tasks over: then it is let go on, and stopped
+    /// at another moment.
+    /// </summary>
+    private async Task LoseLeaseAsync((string Role, int Number) victim)
+    {
+        var process = _processes[victim];
+        Signal(process, "STOP");
+        for (var tries = 1; tries < 10 && !await store.CanBeWrittenAsync(); tries++)
+        {
+            Signal(process, "CONT");
+            await Task.Delay(_random.Next(1, 20));
+            Signal(process, "STOP");
+        }
+
+        await Task.Delay(Roles.Lease * 2);
         Signal(process, "CONT");
     }
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Errand.Torture;
 
 /// <summary>
@@ -12,7 +14,14 @@ internal sealed class Producer(IBackend backend, History history, Random random,
     /// <summary>How often an enqueue of unknown outcome is asked again.</summary>
     private const int Repeats = 20;
 
+    /// <summary>
+    /// How often each producer makes a task that outlasts a lost lease and ignores its token. By time, not by number: a busy
+    /// machine gets through few tasks, and enough of these must run when a worker is stopped.
+    /// </summary>
+    private static readonly TimeSpan StubbornEvery = TimeSpan.FromSeconds(1);
+
     private readonly Queue<TaskId> _recent = [];
+    private long _stubbornAt = Stopwatch.GetTimestamp();
 
     internal async Task RunAsync(CancellationToken stop)
     {
@@ -123,11 +132,16 @@ internal sealed class Producer(IBackend backend, History history, Random random,
 
     private Work NewWork()
     {
+        if (withEffects && Stopwatch.GetElapsedTime(_stubbornAt) >= StubbornEvery)
+        {
+            _stubbornAt = Stopwatch.GetTimestamp();
+            return new Work(2_500, Failures: 0, HeedsToken: false);
+        }
+
         var effect = withEffects && random.Next(4) == 0 ? (Effect)random.Next(1, 3) : Effect.None;
-        var slow = withEffects ? 2 : 0; // Where processes share the machine, fewer tasks come: enough of them must meet a lost lease.
         var milliseconds = random.Next(40) switch
         {
-            var one when one <= slow => random.Next(500, 2_500),
+            0 => random.Next(500, 2_500),
             < 10 => random.Next(60),
             _ => random.Next(4),
         };

@@ -59,6 +59,21 @@ internal sealed class SqliteStore(string path, Durability durability) : Store
         return connection;
     }
 
+    internal override async Task<bool> CanBeWrittenAsync()
+    {
+        await using var connection = (SqliteConnection)await ConnectAsync();
+        connection.DefaultTimeout = 1; // Seconds: longer than the vandal holds it.
+        try
+        {
+            await using var transaction = connection.BeginTransaction(deferred: false);
+            return true;
+        }
+        catch (SqliteException)
+        {
+            return false;
+        }
+    }
+
     internal override async Task VandalizeAsync(DbConnection connection, Random random)
     {
         await using var transaction = ((SqliteConnection)connection).BeginTransaction(deferred: random.Next(3) != 0);

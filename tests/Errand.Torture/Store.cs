@@ -33,6 +33,9 @@ internal abstract class Store
     /// <summary>Harms the store itself, from the supervisor; does nothing where there is no server.</summary>
     internal virtual Task HarmAsync(Random random) => Task.CompletedTask;
 
+    /// <summary>Whether nobody holds up everybody else that writes.</summary>
+    internal virtual Task<bool> CanBeWrittenAsync() => Task.FromResult(true);
+
     /// <summary>Reads for long, or holds what writers need.</summary>
     internal abstract Task VandalizeAsync(DbConnection connection, Random random);
 
