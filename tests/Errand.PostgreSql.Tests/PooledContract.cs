@@ -19,6 +19,7 @@ public sealed class Pooled : Postgres
 public sealed class PooledDelay : DelayContract<Pooled>;
 public sealed class PooledEnqueue : EnqueueContract<Pooled>;
 public sealed class PooledExpiry : ExpiryContract<Pooled>;
+public sealed class PooledMisuse : MisuseContract<Pooled>;
 public sealed class PooledUnique : UniqueContract<Pooled>;
 public sealed class PooledParking : ParkingContract<Pooled>;
 public sealed class PooledPause : PauseContract<Pooled>;

@@ -91,6 +91,15 @@ internal sealed class SqliteDatabase : IDisposable
         return statement;
     }
 
+    /// <summary>After a failure: whatever a statement was in the middle of, it is ready to be run from its beginning.</summary>
+    internal void ResetStatements()
+    {
+        foreach (var statement in _statements.Values)
+        {
+            statement.Reset();
+        }
+    }
+
     /// <summary>Runs one statement that is not worth keeping, such as a pragma.</summary>
     /// <returns>The first column of its first row; null when there is none or it is null.</returns>
     internal long? Scalar(string sql)

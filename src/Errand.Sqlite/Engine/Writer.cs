@@ -115,9 +115,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             catch (Exception e)
             {
                 // A fault of ours. No caller may wait forever because of it, and the thread must live on.
-                FailAllAsync(new BackendException($"{_store.Name}: the writer failed, which is a fault in Errand.", false, e))
-                    .GetAwaiter().GetResult();
-                Log.WriterFault(_logger, e);
+                FailAllAsync(Fault(e)).GetAwaiter().GetResult();
             }
         }
 
@@ -173,6 +171,9 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
 
         return default;
     }
+
+    protected override ValueTask PrepareAloneAsync(Operation<Turn> operation) =>
+        PrepareAsync([], operation.Stage == TurnStage.Enqueue ? [operation] : []);
 
     private void TakeIds(int needed, int spare)
     {
@@ -246,6 +247,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             _log.Distrust();
         }
 
+        _session?.Database.ResetStatements(); // What threw between two binds or rows would spoil the statement's next run.
         return default;
     }
 
@@ -261,10 +263,10 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
                 read.Run(reader);
                 read.Complete();
             }
-            catch (BackendException e)
+            catch (Exception e)
             {
                 await AfterFailureAsync(e).ConfigureAwait(false);
-                read.Fail(e);
+                read.Fail(e as BackendException ?? Fault(e));
             }
         }
     }
@@ -272,6 +274,12 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
     protected override void ReportUpkeepFailed(Exception exception) => Log.UpkeepFailed(_logger, _store.Path, exception);
 
     protected override void ReportOutdated(SchemaTooNewException exception) => Log.Outdated(_logger, _store.Path, exception);
+
+    protected override BackendException Fault(Exception exception)
+    {
+        Log.WriterFault(_logger, exception);
+        return new BackendException($"{_store.Name}: the writer failed, which is a fault in Errand.", false, exception);
+    }
 
     private void CloseSession()
     {

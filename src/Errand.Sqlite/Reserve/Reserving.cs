@@ -43,8 +43,7 @@ internal sealed class Reserving : Part<Turn>
     /// <inheritdoc cref="IBackend.ReserveAsync"/>
     internal ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(ReserveRequest request, CancellationToken cancellationToken)
     {
-        Arguments.Check(request);
-        return _waiting.ReserveAsync(new Waiting(this, request, _time), cancellationToken);
+        return _waiting.ReserveAsync(new Waiting(this, Arguments.Copy(request), _time), cancellationToken);
     }
 
     internal LocalWorker? WorkerOf(long owner) => _incarnations.Find(owner);
