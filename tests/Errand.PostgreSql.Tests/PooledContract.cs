@@ -21,6 +21,7 @@ public sealed class PooledEnqueue : EnqueueContract<Pooled>;
 public sealed class PooledExpiry : ExpiryContract<Pooled>;
 public sealed class PooledMisuse : MisuseContract<Pooled>;
 public sealed class PooledUnique : UniqueContract<Pooled>;
+public sealed class PooledNames : NamesContract<Pooled>;
 public sealed class PooledParking : ParkingContract<Pooled>;
 public sealed class PooledPause : PauseContract<Pooled>;
 public sealed class PooledQueues : QueuesContract<Pooled>;

@@ -7,6 +7,7 @@ public sealed class PostgresEnqueue : EnqueueContract<Postgres>;
 public sealed class PostgresExpiry : ExpiryContract<Postgres>;
 public sealed class PostgresMisuse : MisuseContract<Postgres>;
 public sealed class PostgresUnique : UniqueContract<Postgres>;
+public sealed class PostgresNames : NamesContract<Postgres>;
 public sealed class PostgresParking : ParkingContract<Postgres>;
 public sealed class PostgresPause : PauseContract<Postgres>;
 public sealed class PostgresQueues : QueuesContract<Postgres>;

@@ -9,6 +9,7 @@ public sealed class SqliteFullEnqueue : EnqueueContract<SqliteFull>;
 public sealed class SqliteFullExpiry : ExpiryContract<SqliteFull>;
 public sealed class SqliteFullMisuse : MisuseContract<SqliteFull>;
 public sealed class SqliteFullUnique : UniqueContract<SqliteFull>;
+public sealed class SqliteFullNames : NamesContract<SqliteFull>;
 public sealed class SqliteFullParking : ParkingContract<SqliteFull>;
 public sealed class SqliteFullPause : PauseContract<SqliteFull>;
 public sealed class SqliteFullQueues : QueuesContract<SqliteFull>;

@@ -20,6 +20,7 @@ public sealed class SqliteMemoryEnqueue : EnqueueContract<SqliteMemory>;
 public sealed class SqliteMemoryExpiry : ExpiryContract<SqliteMemory>;
 public sealed class SqliteMemoryMisuse : MisuseContract<SqliteMemory>;
 public sealed class SqliteMemoryUnique : UniqueContract<SqliteMemory>;
+public sealed class SqliteMemoryNames : NamesContract<SqliteMemory>;
 public sealed class SqliteMemoryParking : ParkingContract<SqliteMemory>;
 public sealed class SqliteMemoryPause : PauseContract<SqliteMemory>;
 public sealed class SqliteMemoryQueues : QueuesContract<SqliteMemory>;

@@ -9,6 +9,7 @@ public sealed class SqliteRelaxedEnqueue : EnqueueContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedExpiry : ExpiryContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedMisuse : MisuseContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedUnique : UniqueContract<SqliteRelaxed>;
+public sealed class SqliteRelaxedNames : NamesContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedParking : ParkingContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedPause : PauseContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedQueues : QueuesContract<SqliteRelaxed>;

@@ -15,6 +15,7 @@ internal sealed class SqliteDatabase : IDisposable
     private readonly string _store; // As it is named in messages.
     private readonly bool _isBorrowed; // Somebody else closes it.
     private readonly Dictionary<string, SqliteStatement> _statements = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<string, List<SqliteStatement>> _copies = new(ReferenceEqualityComparer.Instance);
     private long _dataVersion = -1; // Changes when another connection has written; as of the last NoteChange.
 
     static SqliteDatabase() => Batteries_V2.Init();
@@ -91,10 +92,31 @@ internal sealed class SqliteDatabase : IDisposable
         return statement;
     }
 
+    /// <summary>One of several statements of a constant, for reading several of its answers at the same time; the first is 0.</summary>
+    internal SqliteStatement Statement(string sql, int copy)
+    {
+        if (copy == 0)
+        {
+            return Statement(sql);
+        }
+
+        if (!_copies.TryGetValue(sql, out var copies))
+        {
+            _copies.Add(sql, copies = []);
+        }
+
+        while (copies.Count < copy)
+        {
+            copies.Add(Prepare(sql));
+        }
+
+        return copies[copy - 1];
+    }
+
     /// <summary>After a failure: whatever a statement was in the middle of, it is ready to be run from its beginning.</summary>
     internal void ResetStatements()
     {
-        foreach (var statement in _statements.Values)
+        foreach (var statement in _statements.Values.Concat(_copies.Values.SelectMany(copies => copies)))
         {
             statement.Reset();
         }
@@ -191,12 +213,13 @@ internal sealed class SqliteDatabase : IDisposable
 
     public void Dispose()
     {
-        foreach (var statement in _statements.Values)
+        foreach (var statement in _statements.Values.Concat(_copies.Values.SelectMany(copies => copies)))
         {
             statement.Dispose();
         }
 
         _statements.Clear();
+        _copies.Clear();
         if (!_isBorrowed)
         {
             _handle.Dispose();
