@@ -16,8 +16,8 @@ public sealed record TaskWorkerOptions
     public int Concurrency { get; init; } = Defaults.Concurrency;
 
     /// <summary>
-    /// How long this worker keeps its tasks when it is not heard of. Default is 30 seconds; 100 ms to 1 day. On one machine
-    /// a process that dies is noticed at once; the lease is for what only looks alive.
+    /// How long this worker keeps its tasks while it does not respond. Default is 30 seconds; 500 ms to 1 day. On one machine
+    /// a process that dies is noticed at once; the lease is for one that only looks alive.
     /// </summary>
     public TimeSpan Lease { get; init; } = Defaults.Lease;
 
@@ -72,7 +72,7 @@ public sealed record TaskWorkerOptions
         QueueSubscription.CollectProblems(Queues, problems);
         problems.Range(Concurrency is < 1 or > 10_000, nameof(Concurrency), Concurrency, "1 to 10,000");
         problems.Range(
-            Lease < TimeSpan.FromMilliseconds(100) || Lease > TimeSpan.FromDays(1), nameof(Lease), Lease, "100 ms to 1 day");
+            Lease < TimeSpan.FromMilliseconds(500) || Lease > TimeSpan.FromDays(1), nameof(Lease), Lease, "500 ms to 1 day");
         problems.Range(Heartbeat < TimeSpan.FromMilliseconds(10), nameof(Heartbeat), Heartbeat, "10 ms to half the lease");
         if (Heartbeat * 2 > Lease)
         {

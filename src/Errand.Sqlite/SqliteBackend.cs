@@ -59,7 +59,7 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         _writer = new Writer(_store, options, _inbox, _parts.All, _parts.Log, spareIds, _parts.Results, log);
         _enqueuing = new Enqueuing(_parts.Reserving, _store, spareIds);
         _transactions = new CallersTransactions(_store, options, spareIds, _parts.All, _parts.Neighbours, _enqueuing, _inbox);
-        _workers = new WorkerLife(_store, options, _parts.Incarnations, _parts.Sweep, _parts.Parking, _parts.Neighbours);
+        _workers = new WorkerLife(_store, options, _parts.Incarnations, _parts.Sweep, _parts.Parking, _parts.Neighbours, log);
         _workerList = new WorkerList(_store, _parts.Incarnations, options.TimeProvider);
         _overview = new Overview(_workerList);
         _lookup = new TaskLookup(_workerList);

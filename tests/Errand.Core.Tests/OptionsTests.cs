@@ -121,7 +121,7 @@ public sealed class OptionsTests
         await using var backend = new SqliteBackend(":memory:");
         var options = new TaskWorkerOptions { Lease = TimeSpan.FromMilliseconds(milliseconds), Heartbeat = TimeSpan.FromMilliseconds(10) };
         var refused = Assert.Throws<InvalidOptionsException>(() => new TaskWorker(backend, new TaskHandlers(), options));
-        Assert.Contains("allowed is 100 ms to 1 day", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("allowed is 500 ms to 1 day", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

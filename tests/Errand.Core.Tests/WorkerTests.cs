@@ -190,7 +190,7 @@ public sealed partial class WorkerTests : IAsyncDisposable
                 await tokenCancelled.Task;
                 return 1;
             }),
-            new TaskWorkerOptions { Lease = TimeSpan.FromMilliseconds(200), Heartbeat = TimeSpan.FromMilliseconds(20) });
+            new TaskWorkerOptions { Lease = TimeSpan.FromMilliseconds(500), Heartbeat = TimeSpan.FromMilliseconds(20) });
         await worker.StartAsync();
         var handle = await _queue.EnqueueAsync(new Add(1, 0));
         await started.Task.WaitAsync(Bound);
@@ -210,7 +210,7 @@ public sealed partial class WorkerTests : IAsyncDisposable
     {
         await using var worker = Worker(
             new TaskHandlers().Add<Add, int>((task, context) => context.Attempt),
-            new TaskWorkerOptions { Lease = TimeSpan.FromMilliseconds(200), Heartbeat = TimeSpan.FromMilliseconds(50), Queues = ["a"] });
+            new TaskWorkerOptions { Lease = TimeSpan.FromMilliseconds(500), Heartbeat = TimeSpan.FromMilliseconds(50), Queues = ["a"] });
         await worker.StartAsync();
         var handle = await _queue.EnqueueAsync(new Add(1, 0), new EnqueueOptions { Queue = "b" });
 

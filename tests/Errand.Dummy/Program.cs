@@ -22,7 +22,7 @@ return args[0] switch
 // A file of SQLite; or a schema of PostgreSQL, as schema@connection string.
 static IBackend Open(string path) => path.Split('@', 2) is [var schema, var connectionString]
     ? new PostgresBackend(connectionString, new PostgresBackendOptions { Schema = schema })
-    : new SqliteBackend(path);
+    : new SqliteBackend(path, logger: new ConsoleLogger<SqliteBackend>());
 
 async Task<int> OpenAsync()
 {
@@ -126,7 +126,7 @@ async Task<int> WorkAsync()
     // By default a lease that no test waits for: only the death of the process itself can give tasks back.
     var lease = args.Length > 2 ? TimeSpan.FromMilliseconds(int.Parse(args[2], CultureInfo.InvariantCulture)) : TimeSpan.FromHours(1);
     await using var worker = new TaskWorker(
-        backend, handlers, new TaskWorkerOptions { Lease = lease, Heartbeat = lease * 0.3 }, new ConsoleLogger());
+        backend, handlers, new TaskWorkerOptions { Lease = lease, Heartbeat = lease * 0.3 }, new ConsoleLogger<TaskWorker>());
     await worker.StartAsync();
     Console.WriteLine("ready");
     await Task.Delay(Timeout.Infinite);
@@ -151,7 +151,7 @@ internal sealed record UntilFile(string Path) : ITask<int>;
 [TaskName("starve")]
 internal sealed record Starve(int Milliseconds) : ITask;
 
-internal sealed class ConsoleLogger : ILogger<TaskWorker>
+internal sealed class ConsoleLogger<T> : ILogger<T>
 {
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;

@@ -17,3 +17,6 @@ public sealed record UntilFile(string Path) : ITask<int>;
 
 [TaskName("starve")]
 public sealed record Starve(int Milliseconds) : ITask;
+
+[TaskName("text")]
+public sealed record Text(string Body) : ITask;

@@ -29,6 +29,10 @@ public sealed class DummyProcess : IAsyncDisposable
     /// <summary>Starts the dummy that was built beside the running test program.</summary>
     public static DummyProcess Start(params string[] arguments) => Start(Program, asNobody: false, arguments);
 
+    /// <summary>The same with a variable of its environment set.</summary>
+    public static DummyProcess StartWith(string variable, string value, params string[] arguments) =>
+        Start(Program, asNobody: false, arguments, (variable, value));
+
     /// <summary>Starts another program of ours.</summary>
     public static DummyProcess StartProgram(string program, params string[] arguments) =>
         Start(program, asNobody: false, arguments);
@@ -91,7 +95,8 @@ public sealed class DummyProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static DummyProcess Start(string program, bool asNobody, string[] arguments)
+    private static DummyProcess Start(
+        string program, bool asNobody, string[] arguments, (string Name, string Value)? variable = null)
     {
         var start = new ProcessStartInfo("dotnet") 
         {
@@ -104,6 +109,11 @@ public sealed class DummyProcess : IAsyncDisposable
             {
                 start.ArgumentList.Add(argument);
             }
+        }
+
+        if (variable is var (name, value))
+        {
+            start.Environment[name] = value;
         }
 
         start.ArgumentList.Add(program);

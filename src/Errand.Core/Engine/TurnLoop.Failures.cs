@@ -8,6 +8,7 @@ internal abstract partial class TurnLoop<TTurn>
     /// <summary>Nothing of this turn was done, and nobody is left waiting for it.</summary>
     protected virtual async Task FailAllAsync(BackendException exception)
     {
+        _upkeepFailed = true; // What is overdue is not tried in a circle.
         await AfterFailureAsync(exception).ConfigureAwait(false);
         foreach (var operation in Arrived)
         {

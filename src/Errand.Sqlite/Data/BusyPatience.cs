@@ -13,6 +13,9 @@ internal sealed class BusyPatience(SqliteBackendOptions options, Random random)
     /// <summary>Whether the busy timeout has not passed yet.</summary>
     internal bool IsLeft => _clock.GetElapsedTime(_startedAt) < options.BusyTimeout;
 
+    /// <summary>How long it has taken until now.</summary>
+    internal TimeSpan Waited => _clock.GetElapsedTime(_startedAt);
+
     /// <summary>Waits a little, without holding a thread.</summary>
     internal async ValueTask WaitAsync(CancellationToken cancellationToken) =>
         await Task.Delay(TimeSpan.FromMilliseconds(random.Next(1, 4)), _clock, cancellationToken).ConfigureAwait(false);

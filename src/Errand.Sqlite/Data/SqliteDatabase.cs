@@ -53,7 +53,26 @@ internal sealed class SqliteDatabase : IDisposable
     internal string FileName => raw.sqlite3_db_filename(_handle, "main").utf8_to_string() ?? "";
 
     /// <summary>Rows changed by the last insert, update or delete.</summary>
-    internal int Changes => raw.sqlite3_changes(_handle);
+    internal unsafe int Changes => Native.Changes(_handle.DangerousGetHandle());
+
+    /// <summary>
+    /// Whether the file was deleted, renamed or replaced since it was opened. False where the system does not let that
+    /// happen to an open file (https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html, SQLITE_FCNTL_HAS_MOVED).
+    /// </summary>
+    internal unsafe bool HasMoved
+    {
+        get
+        {
+            const int HasMovedControl = 20;
+            var hasMoved = 0;
+            fixed (byte* main = "main\0"u8)
+            {
+                Native.FileControl(_handle.DangerousGetHandle(), main, HasMovedControl, &hasMoved);
+            }
+
+            return hasMoved != 0;
+        }
+    }
 
     internal bool IsReadOnly => raw.sqlite3_db_readonly(_handle, "main") == 1;
 

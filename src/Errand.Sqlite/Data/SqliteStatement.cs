@@ -7,29 +7,32 @@ namespace Errand.Sqlite.Data;
 /// A statement that is prepared once and run often. Parameters are given in the order in which the statement first
 /// names them.
 /// </summary>
-internal sealed class SqliteStatement : IDisposable
+internal sealed unsafe class SqliteStatement : IDisposable
 {
+    private const int CopiedAtOnce = 4_096; // Bytes: while more are copied, the garbage collector must not wait.
     private readonly SqliteDatabase _database;
     private readonly sqlite3_stmt _statement;
+    private readonly nint _handle; // The same, for the direct calls.
     private int _parameter;
 
     internal SqliteStatement(SqliteDatabase database, sqlite3_stmt statement)
     {
         _database = database;
         _statement = statement;
+        _handle = statement.DangerousGetHandle();
     }
 
     internal SqliteStatement With(long value)
     {
-        Check(raw.sqlite3_bind_int64(_statement, ++_parameter, value));
+        Check(Native.BindInt64(_handle, ++_parameter, value));
         return this;
     }
 
     internal SqliteStatement With(long? value)
     {
         Check(value is { } given
-            ? raw.sqlite3_bind_int64(_statement, ++_parameter, given)
-            : raw.sqlite3_bind_null(_statement, ++_parameter));
+            ? Native.BindInt64(_handle, ++_parameter, given)
+            : Native.BindNull(_handle, ++_parameter));
         return this;
     }
 
@@ -52,7 +55,17 @@ internal sealed class SqliteStatement : IDisposable
 
     internal SqliteStatement With(ReadOnlySpan<byte> value)
     {
-        Check(raw.sqlite3_bind_blob(_statement, ++_parameter, value));
+        if (value.Length is 0 or > CopiedAtOnce)
+        {
+            Check(raw.sqlite3_bind_blob(_statement, ++_parameter, value));
+            return this;
+        }
+
+        fixed (byte* bytes = value)
+        {
+            Check(Native.BindBlob(_handle, ++_parameter, bytes, value.Length, Native.Transient));
+        }
+
         return this;
     }
 
@@ -61,7 +74,7 @@ internal sealed class SqliteStatement : IDisposable
     /// </summary>
     internal bool Step()
     {
-        var code = raw.sqlite3_step(_statement);
+        var code = Native.Step(_handle);
         if (code == raw.SQLITE_ROW)
         {
             return true;
@@ -102,14 +115,14 @@ internal sealed class SqliteStatement : IDisposable
     internal void Reset()
     {
         _parameter = 0;
-        raw.sqlite3_reset(_statement);
+        Native.Reset(_handle);
     }
 
-    internal bool IsNull(int column) => raw.sqlite3_column_type(_statement, column) == raw.SQLITE_NULL;
+    internal bool IsNull(int column) => Native.ColumnType(_handle, column) == raw.SQLITE_NULL;
 
-    internal long Int64(int column) => raw.sqlite3_column_int64(_statement, column);
+    internal long Int64(int column) => Native.ColumnInt64(_handle, column);
 
-    internal int Int32(int column) => raw.sqlite3_column_int(_statement, column);
+    internal int Int32(int column) => (int)Native.ColumnInt64(_handle, column);
 
     internal double Double(int column) => raw.sqlite3_column_double(_statement, column);
 

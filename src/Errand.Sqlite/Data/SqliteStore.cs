@@ -1,4 +1,5 @@
 using System.Globalization;
+using SQLitePCL;
 
 namespace Errand.Sqlite.Data;
 
@@ -8,6 +9,9 @@ namespace Errand.Sqlite.Data;
 internal sealed class SqliteStore
 {
     private readonly SqliteBackendOptions _options;
+    private FileIdentity? _identity; // Of the file that was opened first. The writer's alone, as the next two.
+    private DatabaseReplacedException? _replaced; // Once it was, this backend is of no use any more.
+    private long _logSeenAt;
 
     internal SqliteStore(string path, SqliteBackendOptions options)
     {
@@ -22,6 +26,12 @@ internal sealed class SqliteStore
 
     internal bool IsMemory { get; }
 
+    /// <summary>A page of 4 KiB, as databases have by default, with its header in the log.</summary>
+    internal const long BytesOfFrame = 4_096 + 24;
+
+    /// <summary>How often at most it is seen to that the log is there.</summary>
+    private static readonly TimeSpan LogLook = TimeSpan.FromMilliseconds(100);
+
     /// <summary>The full path of the file, or <c>:memory:</c>.</summary>
     internal string Path { get; }
 
@@ -31,15 +41,24 @@ internal sealed class SqliteStore
     /// </summary>
     internal string? FileName { get; private set; }
 
+    /// <summary>
+    /// Where the file is, symbolic links resolved as SQLite has resolved them when it was first opened: one that points
+    /// elsewhere later changes nothing. Every file beside the database is found from here.
+    /// </summary>
+    internal string Location => FileName ?? Path;
+
     /// <summary>As it is named in messages.</summary>
     internal string Name { get; }
+
+    /// <summary>For how long in all the writer has waited for others that held the file. The writer's alone.</summary>
+    internal TimeSpan HeldUp { get; private set; }
 
     /// <summary>The size of the write-ahead log; 0 in memory.</summary>
     internal long LogBytes
     {
         get
         {
-            var log = new FileInfo(Path + "-wal");
+            var log = new FileInfo(Location + "-wal");
             return !IsMemory && log.Exists ? log.Length : 0;
         }
     }
@@ -53,14 +72,16 @@ internal sealed class SqliteStore
     {
         if (!IsMemory)
         {
+            CheckIsSame();
             CheckPath();
         }
 
-        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
+        var database = SqliteDatabase.Open(Location, Name, _options.Vfs);
         try
         {
             Prepare(database, wasOpen);
             FileName = database.FileName;
+            _identity ??= IsMemory ? null : FileIdentity.Of(FileName);
             return database;
         }
         catch
@@ -70,29 +91,91 @@ internal sealed class SqliteStore
         }
     }
 
+    /// <summary>
+    /// Whether the file that is open is still the one at its path, and its log with it: else what is committed goes
+    /// where nobody will look for it.
+    /// </summary>
+    /// <exception cref="DatabaseReplacedException">It is not; or it was not at an earlier time.</exception>
+    internal void CheckIsThere(SqliteDatabase database)
+    {
+        if (IsMemory)
+        {
+            return;
+        }
+
+        var hasMoved = _replaced is not null || database.HasMoved;
+        if (!hasMoved && _options.Vfs is null && TimeProvider.System.GetElapsedTime(_logSeenAt) >= LogLook)
+        {
+            _logSeenAt = TimeProvider.System.GetTimestamp();
+            hasMoved = !File.Exists(Location + "-wal");
+        }
+
+        if (hasMoved)
+        {
+            throw Replaced();
+        }
+    }
+
+    /// <summary>Before the file is opened again: it must be the one that was opened first.</summary>
+    private void CheckIsSame()
+    {
+        if (_replaced is not null
+            || (FileName is not null && _options.Vfs is null && !File.Exists(FileName))
+            || (_identity is { } first && FileIdentity.Of(FileName!)?.IsSameAs(first) == false))
+        {
+            throw Replaced();
+        }
+    }
+
+    private DatabaseReplacedException Replaced() => _replaced ??= new DatabaseReplacedException(
+        $"{Name} or its log was deleted, moved or replaced while it was open. Nothing is read or written any more. Stop every "
+        + "program that uses it, put the right file in its place (a backup without files ending in -wal and -shm beside it), and start them again.");
+
     /// <summary>Begins a transaction that writes, with patience for others that write at this moment.</summary>
     /// <exception cref="BackendBusyException">Somebody else held the file for longer than the busy timeout.</exception>
     internal void BeginWriting(SqliteDatabase database)
     {
-        var patience = new BusyPatience(_options, _options.Random);
-        while (true)
+        if (TryBeginWriting(database))
         {
-            try
+            return;
+        }
+
+        var patience = new BusyPatience(_options, _options.Random);
+        try
+        {
+            while (patience.Wait())
             {
-                database.Statement("begin immediate").Execute();
-                return;
+                if (TryBeginWriting(database))
+                {
+                    return;
+                }
             }
-            catch (BackendBusyException) when (patience.Wait())
-            {
-                // Somebody else writes at this moment.
-            }
+
+            database.Statement("begin immediate").Execute(); // For its error.
+        }
+        finally
+        {
+            HeldUp += patience.Waited;
+        }
+    }
+
+    private static bool TryBeginWriting(SqliteDatabase database)
+    {
+        try
+        {
+            database.Statement("begin immediate").Execute();
+            return true;
+        }
+        catch (BackendBusyException)
+        {
+            return false; // Somebody else writes at this moment.
         }
     }
 
     /// <summary>Opens a second connection to a file, for checkpoints.</summary>
     internal SqliteDatabase OpenForCheckpoints()
     {
-        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
+        var database = SqliteDatabase.Open(Location, Name, _options.Vfs);
         database.Scalar("pragma wal_autocheckpoint = 0");
         return database;
     }
@@ -103,12 +186,12 @@ internal sealed class SqliteStore
     /// </summary>
     internal SqliteDatabase OpenSnapshot()
     {
-        if (!File.Exists(Path))
+        if (!File.Exists(Location))
         {
             throw new BackendException($"{Name} does not exist; there is nothing to read.");
         }
 
-        var database = SqliteDatabase.Open(Path, Name, _options.Vfs);
+        var database = SqliteDatabase.Open(Location, Name, _options.Vfs);
         try
         {
             database.KeepLogOnClose();
@@ -142,6 +225,15 @@ internal sealed class SqliteStore
         }
     }
 
+    /// <summary>
+    /// How long the file of the log may stay when the log begins again at its start: one large transaction does not
+    /// leave it long.
+    /// </summary>
+    /// <param name="database">The connection that writes.</param>
+    /// <param name="bytes">Default is null: what lies between two checkpoints.</param>
+    internal void LimitLog(SqliteDatabase database, long? bytes = null) => database.Scalar(string.Create(
+        CultureInfo.InvariantCulture, $"pragma journal_size_limit = {bytes ?? _options.CheckpointPages * BytesOfFrame}"));
+
     /// <summary>Sets how commits are synced, and makes sure that it was understood.</summary>
     internal void SetSynchronous(SqliteDatabase database, Durability durability)
     {
@@ -154,12 +246,16 @@ internal sealed class SqliteStore
     }
 
     /// <summary>
-    /// Sees that a caller's connection keeps what the backend promises, and leaves the log to the backend's own
-    /// checkpoints.
+    /// Sees that a caller's connection keeps what the backend promises. Where the library has the WAL-reset bug, it
+    /// leaves the log to the backend's own checkpoints; else it goes on making its own.
     /// </summary>
     internal void CheckDurability(SqliteDatabase database)
     {
-        database.Scalar("pragma wal_autocheckpoint = 0");
+        if (WalResetBug.IsIn(raw.sqlite3_libversion_number()))
+        {
+            database.Scalar("pragma wal_autocheckpoint = 0");
+        }
+
         var level = database.Scalar("pragma synchronous");
         if (level < LevelOf(_options.Durability))
         {
@@ -184,9 +280,30 @@ internal sealed class SqliteStore
             throw new BackendException($"{Name} cannot be opened: its folder does not exist. Create '{folder}' first.");
         }
 
-        if (!OperatingSystem.IsWindows() && !File.Exists(Path))
+        var file = Target(); // SQLite creates the target of a link as well.
+        if (!OperatingSystem.IsWindows() && !File.Exists(file))
         {
-            CreateForOwnerOnly();
+            CreateForOwnerOnly(file);
+        }
+        else if (FileIdentity.Of(file) is { Names: > 1 } shared)
+        {
+            throw new BackendException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Name} is a file with {shared.Names} names (hard links). A program that opens it by another name uses another log, "
+                + $"and the database is damaged. Remove the other names, or give the backend a copy; it was not changed."));
+        }
+    }
+
+    private string Target()
+    {
+        try
+        {
+            var file = new FileInfo(Path);
+            return file.LinkTarget is null ? Path : file.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? Path;
+        }
+        catch (IOException e)
+        {
+            throw new BackendException($"{Name} cannot be opened: {e.Message}", false, e); // Links that lead in a circle.
         }
     }
 
@@ -196,18 +313,18 @@ internal sealed class SqliteStore
     /// (https://www.sqlite.org/howtocorrupt.html §2.2).
     /// </summary>
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
-    private void CreateForOwnerOnly()
+    private void CreateForOwnerOnly(string path)
     {
         try
         {
-            new FileStream(Path, new FileStreamOptions
+            new FileStream(path, new FileStreamOptions
             {
                 Mode = FileMode.CreateNew,
                 Access = FileAccess.Write,
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             }).Dispose();
         }
-        catch (IOException) when (File.Exists(Path))
+        catch (IOException) when (File.Exists(path))
         {
             // Another process was first.
         }
@@ -243,6 +360,7 @@ internal sealed class SqliteStore
         {
             Patiently(() => SwitchToLog(database));
             database.Scalar("pragma wal_autocheckpoint = 0");
+            LimitLog(database);
             SetSynchronous(database, Durability.Full);
         }
 

@@ -31,11 +31,21 @@ internal static partial class Log
     internal static partial void UpkeepFailed(ILogger logger, string path, Exception exception);
 
     [LoggerMessage(306, LogLevel.Warning,
-        "The write-ahead log of '{Path}' has {Bytes} bytes: something reads an old state of the database and holds it back.")]
-    internal static partial void LogHeldBack(ILogger logger, string path, long bytes);
+        "The write-ahead log of '{Path}' has {Bytes} bytes, and cannot be shortened for {Time}: a program reads an old state of the "
+        + "database in a transaction that does not end. End that transaction.")]
+    internal static partial void LogHeldBack(ILogger logger, string path, long bytes, TimeSpan time);
 
     [LoggerMessage(307, LogLevel.Warning,
         "'{Path}' was upgraded by a newer version of Errand. This process finishes the tasks that it runs and takes no new ones; "
         + "update it.")]
     internal static partial void Outdated(ILogger logger, string path, Exception exception);
+
+    [LoggerMessage(308, LogLevel.Warning,
+        "{Tasks} tasks ran on worker {Owner}, which is not registered. They were released, or failed when out of attempts.")]
+    internal static partial void OrphansReleased(ILogger logger, long owner, int tasks);
+
+    [LoggerMessage(309, LogLevel.Warning,
+        "Files beside '{Path}' cannot be locked, as on some network file systems. The end of a worker's process is therefore noticed "
+        + "only when its lease runs out. Use a local disk; do not set DOTNET_SYSTEM_IO_DISABLEFILELOCKING.")]
+    internal static partial void LocksDoNotLock(ILogger logger, string path);
 }

@@ -143,6 +143,10 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             _wasOpen = true;
             Parts.Doubt(Doubt.Opened);
         }
+        else
+        {
+            _store.CheckIsThere(Session.Database);
+        }
 
         _log.EmptyIfDoubtful(Session.Database);
         return default;
@@ -229,7 +233,8 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
     }
 
     /// <summary>Each alone would only wait as long again.</summary>
-    protected override bool ConcernsAll(BackendException exception) => exception is BackendBusyException;
+    protected override bool ConcernsAll(BackendException exception) =>
+        exception is BackendBusyException or DatabaseReplacedException;
 
     protected override bool IsHeldUp(BackendException exception) => exception is BackendBusyException;
 

@@ -97,7 +97,7 @@ internal sealed class WorkerList(SqliteStore store, Incarnations incarnations, T
 
             others.Add(worker.Owner);
             var isExpired = _watch.HasExpired(worker.Owner, worker.Beat, worker.Lease, elapsed);
-            if (!isExpired && (store.IsMemory || WorkerLockFile.Probe(store.Path, worker.Owner) != WorkerLockFile.Liveness.Dead))
+            if (!isExpired && (store.IsMemory || WorkerLockFile.Probe(store.Location, worker.Owner) != WorkerLockFile.Liveness.Dead))
             {
                 live.Add(worker.Owner);
             }

@@ -9,11 +9,26 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
     /// <summary>A log that a reader holds back beyond this is reported, once each time that it doubles.</summary>
     private const long LogWarningBytes = 256L * 1024 * 1024;
 
+    /// <summary>A log that is as short as this is left alone when it is quiet.</summary>
+    private const long ShortBytes = 1024 * 1024;
+
+    private static readonly TimeSpan SizeLook = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Nap = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>After that long without a commit the log is emptied.</summary>
+    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
+
     private static readonly TimeSpan SyncInterval = TimeSpan.FromMilliseconds(900); // A second, less the time of the sync.
 
     private readonly TimeProvider _time = options.TimeProvider;
     private SqliteDatabase? _checkpoints; // A second connection, for checkpoints alone.
-    private long _pagesInLog;
+    private readonly LogPresses _presses = new();
+    private long _pagesInLog; // Written by this connection since the last checkpoint.
+    private long _framesInLog; // By anybody, at the last checkpoint.
+    private long _sizeSeen; // Bytes of the file, after the last checkpoint.
+    private long _sizeSeenAt;
+    private long _lastCommit;
+    private bool _isShort = true; // Nothing was committed since it was emptied, or left alone.
     private long _nextLogWarning = LogWarningBytes;
     private bool _commitsAreSynced; // Whether the connection is under FULL at this moment; Relaxed only.
     private bool _isDoubtful; // A sync of it may have failed.
@@ -72,6 +87,12 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
 
         var pages = database.TakePagesWritten();
         _pagesInLog += pages;
+        if (pages > 0)
+        {
+            _lastCommit = _time.GetTimestamp();
+            _isShort = false;
+        }
+
         if (pages > 0 && IsRelaxed)
         {
             _unsyncedSince = _commitsAreSynced ? null : _unsyncedSince ?? _time.GetTimestamp();
@@ -105,14 +126,10 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
             return;
         }
 
-        _checkpoints ??= store.OpenForCheckpoints();
         store.BeginWriting(database);
         try
         {
-            var log = _checkpoints.Statement(CheckpointSql);
-            var isEmptied = log.Step() && log.Int64(1) == log.Int64(2);
-            log.Reset();
-            _isDoubtful = !isEmptied;
+            _isDoubtful = !MovePages();
         }
         finally
         {
@@ -133,6 +150,11 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
         {
             agenda.Every(SyncInterval, unsynced);
         }
+
+        if (!_isShort)
+        {
+            agenda.Every(Quiet, _lastCommit);
+        }
     }
 
     internal override Action<Turn>? Upkeep(Turn reader, long now) => IsOverdue ? CarrySync : null;
@@ -148,12 +170,48 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
 
     internal override ValueTask TidyAsync(Turn? reader)
     {
-        if (reader is not null && _pagesInLog >= options.CheckpointPages)
+        if (reader is null || store.IsMemory)
+        {
+            return default;
+        }
+
+        if (_pagesInLog >= options.CheckpointPages || HasGrown())
         {
             Checkpoint(reader.Database);
         }
 
+        if (_framesInLog >= 2 * options.CheckpointPages && _presses.IsDue)
+        {
+            Press(reader.Database);
+        }
+
+        if (!_isShort && _time.GetElapsedTime(_lastCommit) >= Quiet)
+        {
+            _isShort = true;
+            if (store.LogBytes > ShortBytes)
+            {
+                Empty(reader.Database);
+                _isShort = true; // Or a reader holds it back: it is tried again after the next commit.
+            }
+        }
+
         return default;
+    }
+
+    /// <summary>
+    /// Whether the file has grown beyond what the last checkpoint found: callers' transactions and other programs write
+    /// to it as well.
+    /// </summary>
+    private bool HasGrown()
+    {
+        if (_time.GetElapsedTime(_sizeSeenAt) < SizeLook)
+        {
+            return false;
+        }
+
+        _sizeSeenAt = _time.GetTimestamp();
+        var bytes = store.LogBytes;
+        return bytes > _sizeSeen && bytes >= options.CheckpointPages * SqliteStore.BytesOfFrame;
     }
 
     /// <summary>
@@ -163,13 +221,12 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
     /// </summary>
     private void Checkpoint(SqliteDatabase database)
     {
-        _checkpoints ??= store.OpenForCheckpoints();
         BeforeBegin(database);
         store.BeginWriting(database);
         try
         {
             options.Reached?.Invoke(EnginePoint.Checkpoint);
-            _checkpoints.Scalar(CheckpointSql);
+            MovePages();
         }
         finally
         {
@@ -177,17 +234,111 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
         }
 
         _pagesInLog = 0;
+        _sizeSeen = store.LogBytes;
         if (_isDoubtful)
         {
             _isDoubtful = false;
             _unsyncedSince = 0; // Overdue.
         }
+    }
 
-        var bytes = store.LogBytes;
-        if (bytes >= _nextLogWarning)
+    /// <returns>Whether the database has everything that the log has.</returns>
+    private bool MovePages()
+    {
+        _checkpoints ??= store.OpenForCheckpoints();
+        var log = _checkpoints.Statement(CheckpointSql);
+        log.Step();
+        var isOther = log.Int64(0) != 0; // Another program makes a checkpoint at this moment, and nothing is said.
+        var (frames, moved) = (log.Int64(1), log.Int64(2));
+        log.Reset();
+        _framesInLog = isOther ? _framesInLog : frames;
+        return !isOther && frames == moved;
+    }
+
+    /// <summary>
+    /// Makes the log begin anew beside readers that follow each other without a gap, which a checkpoint alone never
+    /// gets past. While the write lock is held, readers that end are followed by readers of the newest state; once all
+    /// of that is in the database file, by readers that need no log. The first commit when no reader is left that needs
+    /// it begins the log at its start.
+    /// </summary>
+    private void Press(SqliteDatabase database)
+    {
+        var bytes = _framesInLog * SqliteStore.BytesOfFrame;
+        if (TryRestart(database, _presses.Patience))
         {
-            Log.LogHeldBack(logger, store.Path, bytes);
+            _presses.Succeeded();
+            _nextLogWarning = LogWarningBytes;
+            return;
+        }
+
+        _presses.Failed();
+        if (_presses.IsHopeless && bytes >= _nextLogWarning)
+        {
+            Log.LogHeldBack(logger, store.Path, bytes, _presses.FailingFor);
             _nextLogWarning = bytes * 2;
+        }
+    }
+
+    private bool TryRestart(SqliteDatabase database, TimeSpan patience)
+    {
+        var began = TimeProvider.System.GetTimestamp(); // Readers end in real time, whatever the tasks' clock says.
+        store.BeginWriting(database);
+        try
+        {
+            while (!MovePages())
+            {
+                if (TimeProvider.System.GetElapsedTime(began) >= patience)
+                {
+                    return false;
+                }
+
+                Thread.Sleep(Nap);
+            }
+        }
+        finally
+        {
+            database.Statement("rollback").Execute();
+        }
+
+        BeforeBegin(database);
+        store.BeginWriting(database); // Again: this transaction needs no log either, and so may begin it anew.
+        try
+        {
+            while (TimeProvider.System.GetElapsedTime(began) < patience)
+            {
+                Thread.Sleep(Nap);
+            }
+
+            database.Statement(CarrySyncSql).Execute();
+            database.Statement("commit").Execute();
+        }
+        catch
+        {
+            if (database.IsInTransaction)
+            {
+                database.Statement("rollback").Execute();
+            }
+
+            throw;
+        }
+
+        var before = _framesInLog;
+        NoteCommit(database);
+        Checkpoint(database);
+        return _framesInLog < before;
+    }
+
+    /// <summary>Nobody has written for a while: the log's room on the disk is given back.</summary>
+    private void Empty(SqliteDatabase database)
+    {
+        store.LimitLog(database, bytes: 0);
+        try
+        {
+            TryRestart(database, patience: TimeSpan.Zero);
+        }
+        finally
+        {
+            store.LimitLog(database);
         }
     }
 

@@ -23,7 +23,8 @@ internal sealed class Neighbours(
     internal void ExpectCommit() => inbox.TryAdd(new PollNote(_pace));
 
     /// <summary>Listens for word from other processes, for a worker of this one.</summary>
-    internal WakeSocket? Listen(long owner) => WakeSocket.Listen(WorkerLockFile.WakePathOf(store.Path, owner), ExpectCommit);
+    internal WakeSocket? Listen(long owner) =>
+        WakeSocket.Listen(WorkerLockFile.WakePathOf(store.Location, owner), store.Location, ExpectCommit);
 
     internal override void Doubted(Doubt why) => _mayHaveChanged |= why == Doubt.OthersWrote;
 
@@ -98,7 +99,7 @@ internal sealed class Neighbours(
         _lastWake = time.GetTimestamp();
         foreach (var owner in _workers)
         {
-            WakeSocket.Send(WorkerLockFile.WakePathOf(store.Path, owner));
+            WakeSocket.Send(WorkerLockFile.WakePathOf(store.Location, owner));
         }
     }
 

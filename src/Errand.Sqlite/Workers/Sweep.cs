@@ -12,11 +12,14 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
 
     private readonly WorkerWatch _watch = new();
     private long _last;
+    private TimeSpan _heldUp; // Of the store, at the last look.
 
     internal override Moments Hears => Moments.Plan | Moments.Upkeep;
 
     /// <summary>
-    /// How often the others are looked at: often enough for the shortest lease here, at most every second.
+    /// How often the others are looked at: often enough for the shortest lease here, at most every second. A heartbeat
+    /// is half a lease at most; an eighth before a lock that stops everybody and an eighth after it leave a worker that
+    /// lives a quarter of its lease to be heard of.
     /// </summary>
     private TimeSpan Interval
     {
@@ -25,7 +28,7 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
             var interval = TimeSpan.FromSeconds(1);
             foreach (var worker in incarnations)
             {
-                interval = worker.Lease / 4 < interval ? worker.Lease / 4 : interval;
+                interval = worker.Lease / 8 < interval ? worker.Lease / 8 : interval;
             }
 
             return interval;
@@ -46,22 +49,25 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
     /// <summary>Finds incarnations that are dead or whose lease has run out, and releases what they own.</summary>
     internal void Look(Turn turn)
     {
-        var elapsed = time.GetElapsedTime(_last);
+        // What this process has waited for a lock, the others have waited as well, and could not be heard of.
+        var elapsed = time.GetElapsedTime(_last) - (store.HeldUp - _heldUp);
         var longest = Interval * 2; // More has passed than was asked for: this process, or everybody, stood still.
         var counted = elapsed < longest ? elapsed : longest;
         var others = Incarnations.Read(turn).FindAll(worker => !incarnations.IsOurs(worker.Owner));
         foreach (var other in others)
         {
             var isExpired = _watch.HasExpired(other.Owner, other.Beat, other.Lease, counted);
-            var isDead = !store.IsMemory && WorkerLockFile.Probe(store.Path, other.Owner) == WorkerLockFile.Liveness.Dead;
+            var isDead = !store.IsMemory && WorkerLockFile.Probe(store.Location, other.Owner) == WorkerLockFile.Liveness.Dead;
             if (isDead || isExpired)
             {
                 GiveBack(turn, other, isDead ? "its process has ended" : $"it has not responded for its lease of {other.Lease}");
             }
         }
 
+        ReleaseOrphans(turn);
         _watch.Keep([.. others.Select(other => other.Owner)]);
         _last = time.GetTimestamp();
+        _heldUp = store.HeldUp;
     }
 
     // language=sqlite
@@ -97,24 +103,59 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
             return;
         }
 
+        var tasks = GiveBack(turn, gone.Owner);
+        turn.Effects.Report(() =>
+        {
+            Log.WorkerGone(logger, gone.Owner, gone.Host, gone.Process, reason, tasks);
+            if (!store.IsMemory)
+            {
+                WorkerLockFile.Remove(store.Location, gone.Owner);
+            }
+        });
+    }
+
+    /// <returns>How many tasks the owner had.</returns>
+    private static int GiveBack(Turn turn, long owner)
+    {
         List<long> poisoned = [];
-        var rows = turn.Statement(SelectPoisonedSql).With(gone.Owner);
+        var rows = turn.Statement(SelectPoisonedSql).With(owner);
         while (rows.Step())
         {
             poisoned.Add(rows.Int64(0));
         }
 
         poisoned.ForEach(id => turn.End(id, turn.Statement(FailPoisonedSql).With(turn.Now).With(Lost).With(id)));
-        Attempts.NoteLost(turn, gone.Owner, Lost);
-        var given = turn.WaitAgain(turn.Now, turn.Statement(GiveBackSql).With(Turn.Nobody).With(gone.Owner));
-        turn.Effects.Report(() =>
+        Attempts.NoteLost(turn, owner, Lost);
+        return poisoned.Count + turn.WaitAgain(turn.Now, turn.Statement(GiveBackSql).With(Turn.Nobody).With(owner));
+    }
+
+    // language=sqlite
+    private const string SelectOrphanedSql = """
+        select   owner
+        from     errand_tasks
+        where    state = 12 and owner not in (select id from errand_workers)
+        group by owner
+        """;
+
+    /// <summary>
+    /// Tasks that run on a worker without a row have nobody whose lease could run out. Nothing of Errand's leaves such
+    /// tasks; a file that was copied while in use, or changed by hand, may have them.
+    /// </summary>
+    private void ReleaseOrphans(Turn turn)
+    {
+        List<long> owners = [];
+        var rows = turn.Statement(SelectOrphanedSql);
+        while (rows.Step())
         {
-            Log.WorkerGone(logger, gone.Owner, gone.Host, gone.Process, reason, poisoned.Count + given);
-            if (!store.IsMemory)
-            {
-                WorkerLockFile.Remove(store.Path, gone.Owner);
-            }
-        });
+            owners.Add(rows.Int64(0));
+        }
+
+        foreach (var owner in owners)
+        {
+            incarnations.Drop(owner); // If it is one of this process, its row was taken away: it starts nothing more.
+            var tasks = GiveBack(turn, owner);
+            turn.Effects.Report(() => Log.OrphansReleased(logger, owner, tasks));
+        }
     }
 
     /// <summary>
@@ -129,12 +170,12 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
             return;
         }
 
-        foreach (var owner in WorkerLockFile.Owners(store.Path))
+        foreach (var owner in WorkerLockFile.Owners(store.Location))
         {
             if (!incarnations.IsOurs(owner) && !Incarnations.IsThere(turn, owner)
-                && WorkerLockFile.Probe(store.Path, owner) == WorkerLockFile.Liveness.Dead)
+                && WorkerLockFile.Probe(store.Location, owner) == WorkerLockFile.Liveness.Dead)
             {
-                WorkerLockFile.Remove(store.Path, owner);
+                WorkerLockFile.Remove(store.Location, owner);
             }
         }
     }

@@ -27,9 +27,10 @@ internal sealed class WakeSocket : IDisposable
 
     /// <summary>Listens at a path until it is disposed.</summary>
     /// <param name="path">Where; a file is made there.</param>
+    /// <param name="database">The database, whose users may wake the worker.</param>
     /// <param name="wake">What to do at each datagram, on a thread of the pool.</param>
     /// <returns>Null where the platform has no such sockets, or the path is too long for one.</returns>
-    internal static WakeSocket? Listen(string path, Action wake)
+    internal static WakeSocket? Listen(string path, string database, Action wake)
     {
         if (!IsPossible(path))
         {
@@ -40,11 +41,12 @@ internal sealed class WakeSocket : IDisposable
         try
         {
             socket.Bind(new UnixDomainSocketEndPoint(path));
+            PrivateFile.Share(path, database);
             var listening = new WakeSocket(socket, path, wake);
             _ = listening.ReceiveAsync();
             return listening;
         }
-        catch (SocketException)
+        catch (Exception e) when (e is SocketException or IOException or UnauthorizedAccessException)
         {
             socket.Dispose(); // Polling serves.
             return null;
@@ -77,7 +79,7 @@ internal sealed class WakeSocket : IDisposable
         {
             File.Delete(_path);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Litter, not harm: nobody sends to it any more.
         }

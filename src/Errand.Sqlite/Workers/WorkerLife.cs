@@ -1,12 +1,17 @@
 using System.Collections.Frozen;
+using Microsoft.Extensions.Logging;
 
 namespace Errand.Sqlite.Workers;
 
 /// <summary>The life of an incarnation of this backend: how it begins, beats, reconciles and ends.</summary>
 internal sealed class WorkerLife(
-    SqliteStore store, SqliteBackendOptions options, Incarnations incarnations, Sweep sweep, Parking parking, Neighbours neighbours)
+    SqliteStore store, SqliteBackendOptions options, Incarnations incarnations, Sweep sweep, Parking parking, Neighbours neighbours,
+    ILogger logger)
 {
-    internal Operation<Turn, long> Begin(WorkerRegistration registration) => new BeginOperation(this, incarnations, sweep, parking, registration);
+    private bool _reported; // That locks do not lock here. The writer's alone.
+
+    internal Operation<Turn, long> Begin(WorkerRegistration registration) =>
+        new BeginOperation(this, incarnations, sweep, parking, registration);
 
     internal Operation<Turn, bool> Beat(long owner) => new BeatOperation(incarnations, owner);
 
@@ -19,7 +24,19 @@ internal sealed class WorkerLife(
         var owner = options.Random.NextInt64(Turn.Nobody + 1, 1L << 47); // As wide as Nobody, and above it: see the schema.
         return store.IsMemory
             ? new LocalWorker(owner, registration, null, null)
-            : new LocalWorker(owner, registration, WorkerLockFile.Hold(store.Path, owner), neighbours.Listen(owner));
+            : new LocalWorker(owner, registration, Lock(owner), neighbours.Listen(owner));
+    }
+
+    private WorkerLockFile? Lock(long owner)
+    {
+        var file = WorkerLockFile.Hold(store.Location, owner);
+        if (file is null && !_reported)
+        {
+            _reported = true;
+            Log.LocksDoNotLock(logger, store.Path);
+        }
+
+        return file;
     }
 
     private sealed class BeginOperation(
@@ -33,8 +50,8 @@ internal sealed class WorkerLife(
         internal override void Run(Turn turn)
         {
             _worker ??= life.NewWorker(registration);
+            sweep.Look(turn); // A worker that died before this one came is noticed now, not at the next look. First: no row of its own.
             Incarnations.Insert(turn, _worker, registration);
-            sweep.Look(turn); // A worker that died before this one came is noticed now, not at the next look.
             sweep.RemoveStrayLockFiles(turn);
             parking.Unpark(turn, _worker);
             Result = _worker.Owner;

@@ -27,12 +27,20 @@ internal sealed class WorkerLockFile : IDisposable
         Unknown,
     }
 
-    internal static WorkerLockFile Hold(string database, long owner)
+    /// <returns>Null where file locks do not lock: then there is no such file, and the lease decides.</returns>
+    internal static WorkerLockFile? Hold(string database, long owner)
     {
         var path = PathOf(database, owner);
         try
         {
-            return new(new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+            var file = new WorkerLockFile(PrivateFile.Create(path, database));
+            if (IsLocked(path))
+            {
+                return file;
+            }
+
+            file.Dispose();
+            return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -44,8 +52,9 @@ internal sealed class WorkerLockFile : IDisposable
     {
         try
         {
-            using var file = new FileStream(PathOf(database, owner), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-            return Liveness.Dead;
+            var path = PathOf(database, owner);
+            using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            return IsLocked(path) ? Liveness.Dead : Liveness.Unknown; // Where a lock of ours locks nothing, nobody's does.
         }
         catch (FileNotFoundException)
         {
@@ -61,19 +70,46 @@ internal sealed class WorkerLockFile : IDisposable
         }
     }
 
-    /// <summary>The owners of all such files of a database.</summary>
-    internal static IEnumerable<long> Owners(string database)
+    /// <summary>
+    /// Whether a file that this process has just locked is locked: some network file systems take a lock and keep none,
+    /// and .NET can be told to take none (DOTNET_SYSTEM_IO_DISABLEFILELOCKING).
+    /// </summary>
+    private static bool IsLocked(string path)
+    {
+        try
+        {
+            using var second = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    /// <summary>The owners of all such files of a database; none where the folder may not be listed.</summary>
+    internal static IReadOnlyList<long> Owners(string database)
     {
         var name = Path.GetFileName(database) + Mark;
-        foreach (var path in Directory.EnumerateFiles(Path.GetDirectoryName(database)!))
+        List<long> owners = [];
+        try
         {
-            var file = Path.GetFileName(path);
-            if (file.StartsWith(name, StringComparison.Ordinal)
-                && long.TryParse(file.AsSpan(name.Length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var owner))
+            foreach (var path in Directory.EnumerateFiles(Path.GetDirectoryName(database)!))
             {
-                yield return owner;
+                var file = Path.GetFileName(path);
+                if (file.StartsWith(name, StringComparison.Ordinal)
+                    && long.TryParse(file.AsSpan(name.Length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var owner))
+                {
+                    owners.Add(owner);
+                }
             }
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Stray files stay where they are; their owners are in no row, so nobody looks at them.
+        }
+
+        return owners;
     }
 
     internal static void Remove(string database, long owner)
@@ -92,22 +128,26 @@ internal sealed class WorkerLockFile : IDisposable
     /// <summary>Lets go and takes the file away, so that it reads as unknown rather than dead.</summary>
     public void Dispose()
     {
-        // Deleted first: a moment of "there but free" would read as dead.
-        Remove();
+        // Deleted first: a moment of "there but free" would read as dead. Windows deletes no file that is open: there it
+        // is let go first, when the row is gone already.
+        var isDeleted = TryDelete();
         _file.Dispose();
+        if (!isDeleted)
+        {
+            TryDelete();
+        }
     }
 
-    private void Remove()
+    private bool TryDelete()
     {
         try
         {
             File.Delete(_file.Name);
+            return true;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Windows deletes no file that is open: it is let go first there, when the row is gone already.
-            _file.Dispose();
-            File.Delete(_file.Name);
+            return false; // Litter, not harm: its folder may be gone, and nobody looks at it again.
         }
     }
 
