@@ -13,6 +13,7 @@ internal sealed class Parts
         var time = options.TimeProvider;
         var waiting = new WaitingWorkers<Turn, Waiting>(inbox, time);
         var vacuum = new Vacuum(store, time);
+        var promotion = new Promotion(waiting);
         Incarnations = new Incarnations();
         Results = new Results(inbox, time);
         Neighbours = new Neighbours(store, Incarnations, waiting, Results, inbox, time, DoubtAll);
@@ -24,8 +25,8 @@ internal sealed class Parts
             new UniqueKeys(time),
             new Expiry(),
             Parking = new Parking(logger),
-            new Promotion(waiting),
-            Reserving = new Reserving(waiting, Incarnations, Pauses, Parking, time),
+            promotion,
+            Reserving = new Reserving(waiting, Incarnations, Pauses, Parking, promotion, time),
             Cancellation = new Cancellation(Incarnations, time),
             new Attempts(),
             new Progress(),

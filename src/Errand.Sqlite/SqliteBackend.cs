@@ -56,7 +56,7 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         _store = new SqliteStore(path, options);
         _inbox = new Inbox();
         _parts = new Parts(_store, options, _inbox, log);
-        _writer = new Writer(_store, options, _inbox, _parts.All, _parts.Log, spareIds, _parts.Results, log);
+        _writer = new Writer(_store, options, _inbox, _parts.All, _parts.Log, spareIds, _parts.Results, _parts.Reserving, log);
         _enqueuing = new Enqueuing(_parts.Reserving, _store, spareIds);
         _transactions = new CallersTransactions(_store, options, spareIds, _parts.All, _parts.Neighbours, _enqueuing, _inbox);
         _workers = new WorkerLife(_store, options, _parts.Incarnations, _parts.Sweep, _parts.Parking, _parts.Neighbours, log);

@@ -46,5 +46,6 @@ public sealed class PooledOpen : OpenContract<Pooled>;
 public sealed class PooledModel : ModelContract<Pooled>;
 public sealed class PooledStateTable : StateTableContract<Pooled>;
 public sealed class PooledProcesses : ProcessesContract<Pooled>;
+public sealed class PooledSharedResults : SharedResultsContract<Pooled>;
 public sealed class PooledSharedUnique : SharedUniqueContract<Pooled>;
 public sealed class PooledTransactions : TransactionsContract<Pooled>;

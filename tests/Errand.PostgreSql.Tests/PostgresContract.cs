@@ -32,5 +32,6 @@ public sealed class PostgresOpen : OpenContract<Postgres>;
 public sealed class PostgresModel : ModelContract<Postgres>;
 public sealed class PostgresStateTable : StateTableContract<Postgres>;
 public sealed class PostgresProcesses : ProcessesContract<Postgres>;
+public sealed class PostgresSharedResults : SharedResultsContract<Postgres>;
 public sealed class PostgresSharedUnique : SharedUniqueContract<Postgres>;
 public sealed class PostgresTransactions : TransactionsContract<Postgres>;

@@ -34,5 +34,6 @@ public sealed class SqliteFullOpen : OpenContract<SqliteFull>;
 public sealed class SqliteFullModel : ModelContract<SqliteFull>;
 public sealed class SqliteFullStateTable : StateTableContract<SqliteFull>;
 public sealed class SqliteFullProcesses : ProcessesContract<SqliteFull>;
+public sealed class SqliteFullSharedResults : SharedResultsContract<SqliteFull>;
 public sealed class SqliteFullSharedUnique : SharedUniqueContract<SqliteFull>;
 public sealed class SqliteFullTransactions : TransactionsContract<SqliteFull>;

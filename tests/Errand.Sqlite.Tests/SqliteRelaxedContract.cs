@@ -34,5 +34,6 @@ public sealed class SqliteRelaxedOpen : OpenContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedModel : ModelContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedStateTable : StateTableContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedProcesses : ProcessesContract<SqliteRelaxed>;
+public sealed class SqliteRelaxedSharedResults : SharedResultsContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedSharedUnique : SharedUniqueContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedTransactions : TransactionsContract<SqliteRelaxed>;

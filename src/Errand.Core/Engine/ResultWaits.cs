@@ -94,9 +94,14 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
             return;
         }
 
-        long[] ended = _looksAgain ? [.. _waiting.Keys] : [.. _ended];
+        long[] ended = [.. _ended];
         _ended.Clear();
-        _looksAgain = false;
+        if (_looksAgain)
+        {
+            _looksAgain = false;
+            ended = [.. ended, .. MayHaveEnded(reader, _waiting.Keys).Where(_waiting.ContainsKey)];
+        }
+
         if (ended.Length == 0)
         {
             return;
@@ -142,6 +147,11 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
             read.Look(found);
         }
     }
+
+    /// <summary>
+    /// Others may have ended tasks: those of the ones that are waited for which may have ended. Default is all of them.
+    /// </summary>
+    protected virtual IReadOnlyCollection<long> MayHaveEnded(TTurn reader, IReadOnlyCollection<long> waiting) => waiting;
 
     /// <returns>How each task ended, null while it lives; one that is not there is left out.</returns>
     protected abstract ValueTask<Dictionary<long, TaskResult?>> FindAsync(TTurn reader, IReadOnlyList<long> ids);

@@ -17,6 +17,7 @@ internal sealed class SqliteDatabase : IDisposable
     private readonly Dictionary<string, SqliteStatement> _statements = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<string, List<SqliteStatement>> _copies = new(ReferenceEqualityComparer.Instance);
     private long _dataVersion = -1; // Changes when another connection has written; as of the last NoteChange.
+    private long _seenVersion = -1; // As of the last look for a change.
 
     static SqliteDatabase() => Batteries_V2.Init();
 
@@ -94,7 +95,16 @@ internal sealed class SqliteDatabase : IDisposable
     private long DataVersion => Statement("pragma data_version").Scalar().GetValueOrDefault();
 
     /// <summary>What others have written is known.</summary>
-    internal void NoteChange() => _dataVersion = DataVersion;
+    internal void NoteChange() => _seenVersion = _dataVersion = DataVersion;
+
+    /// <summary>Whether another connection has written since this was last asked, or <see cref="NoteChange"/> was called.</summary>
+    internal bool LookForChange()
+    {
+        var version = DataVersion;
+        var isNew = version != _seenVersion;
+        _seenVersion = version;
+        return isNew;
+    }
 
     /// <summary>
     /// The statement of a constant: prepared at its first use, then kept. Found by the constant's identity, not its

@@ -13,6 +13,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
     private readonly WriteAheadLog _log;
     private readonly SpareIds _spareIds;
     private readonly Results _results;
+    private readonly Reserving _reserving;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly Inbox _inbox;
@@ -29,7 +30,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
 
     internal Writer(
         SqliteStore store, SqliteBackendOptions options, Inbox inbox, PartList<Turn> parts, WriteAheadLog log, SpareIds spareIds,
-        Results results, ILogger logger)
+        Results results, Reserving reserving, ILogger logger)
         : base(parts)
     {
         _store = store;
@@ -38,6 +39,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
         _log = log;
         _spareIds = spareIds;
         _results = results;
+        _reserving = reserving;
         _logger = logger;
         _time = options.TimeProvider;
         _agenda = new Agenda(_time);
@@ -207,6 +209,16 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             Parts.Doubt(Session.RollBack() ? Doubt.OutcomeUnknown : Doubt.RolledBack);
             throw;
         }
+    }
+
+    /// <summary>
+    /// A turn that is taken only because others have written looks first whether there is anything for it to do: a look
+    /// holds nobody up, and a transaction that writes does.
+    /// </summary>
+    protected override Task TransactAsync(List<Operation<Turn>> settles, List<Operation<Turn>> enqueues, bool fill)
+    {
+        var isLook = settles.Count + enqueues.Count == 0 && fill && !_store.IsMemory;
+        return isLook && !_reserving.IsWorthATurn(Session.Reader) ? Task.CompletedTask : base.TransactAsync(settles, enqueues, fill);
     }
 
     protected override ValueTask<Turn> BeginAsync() => ValueTask.FromResult(Begin());

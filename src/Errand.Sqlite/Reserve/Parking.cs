@@ -73,6 +73,23 @@ internal sealed class Parking(ILogger logger) : Part<Turn>
         return true;
     }
 
+    /// <summary>Whether one of the first names that are ready in a queue is known to nobody.</summary>
+    internal static bool IsAnyUnknown(Turn reader, long queue)
+    {
+        var next = 0L;
+        for (var names = 0; names < NamesInStep && ReadyTasks.NextName(reader, queue, next) is { } name; names++)
+        {
+            if (reader.Statement(AnybodyKnowsSql).With(name).Scalar() is null)
+            {
+                return true;
+            }
+
+            next = name + 1;
+        }
+
+        return false;
+    }
+
     private int Park(Turn turn, long queue, long name, int count)
     {
         var due = turn.Now + (long)Defaults.UnknownNameParking.TotalMilliseconds;

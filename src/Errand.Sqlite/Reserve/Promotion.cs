@@ -49,6 +49,18 @@ internal sealed class Promotion(WaitingWorkers<Turn, Waiting> waiting) : Part<Tu
 
     internal override bool HasWork(long now) => _next <= now && HasRoom;
 
+    /// <summary>Whether a task is due, or not known when the next will be. Others may have put one before it, so this looks.</summary>
+    internal bool IsDue(Turn reader)
+    {
+        if (HasWork(reader.Now) || !HasRoom)
+        {
+            return HasRoom;
+        }
+
+        _next = reader.Statement(NextDueSql).Scalar() ?? long.MaxValue;
+        return _next <= reader.Now;
+    }
+
     // language=sqlite
     private const string PromoteSql = """
         update errand_tasks

@@ -14,6 +14,7 @@ internal sealed class Reserving : Part<Turn>
     private readonly Incarnations _incarnations;
     private readonly Pauses _pauses;
     private readonly Parking _parking;
+    private readonly Promotion _promotion;
     private readonly TimeProvider _time;
     private readonly ReadyTasks _ready = new();
     private readonly Dictionary<string, ReadyQueues> _patterns = new(StringComparer.Ordinal);
@@ -24,12 +25,14 @@ internal sealed class Reserving : Part<Turn>
     private bool _looksOn; // Of this turn: there may be more than was looked at.
 
     internal Reserving(
-        WaitingWorkers<Turn, Waiting> waiting, Incarnations incarnations, Pauses pauses, Parking parking, TimeProvider time)
+        WaitingWorkers<Turn, Waiting> waiting, Incarnations incarnations, Pauses pauses, Parking parking, Promotion promotion,
+        TimeProvider time)
     {
         _waiting = waiting;
         _incarnations = incarnations;
         _pauses = pauses;
         _parking = parking;
+        _promotion = promotion;
         _time = time;
         _incarnations.WhenDropped(_waiting.FailOf);
     }
@@ -176,6 +179,70 @@ internal sealed class Reserving : Part<Turn>
         }
     }
 
+    /// <summary>Whether a turn without operations has anything to do, as far as a read can tell: better once too often.</summary>
+    internal bool IsWorthATurn(Turn reader)
+    {
+        if (_promotion.IsDue(reader) || _parking.HasWork(reader.Now))
+        {
+            return true;
+        }
+
+        foreach (var waiting in _waiting)
+        {
+            if (waiting.SeenVersion != _readyVersion && waiting.HasRoom && waiting.Worker is { } worker
+                && IsAnythingFor(reader, worker, waiting.Request.Queues))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool IsAnythingFor(Turn reader, LocalWorker worker, IReadOnlyList<QueueSubscription> subscriptions)
+    {
+        foreach (var subscription in subscriptions)
+        {
+            if (!subscription.IsPattern)
+            {
+                if (reader.Names.Find(reader.Database, subscription.Queue) is { } queue
+                    && (ReadyTasks.HasAny(reader, queue, worker) || Parking.IsAnyUnknown(reader, queue)))
+                {
+                    return true;
+                }
+
+                continue;
+            }
+
+            var queues = PatternOf(subscription);
+            queues.Begin(reader);
+            while (queues.Next(reader) is { } queue)
+            {
+                if (ReadyTasks.HasAny(reader, queue, worker) || Parking.IsAnyUnknown(reader, queue))
+                {
+                    return true;
+                }
+            }
+
+            if (queues.IsCut)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private ReadyQueues PatternOf(QueueSubscription subscription)
+    {
+        if (!_patterns.TryGetValue(subscription.Queue, out var queues))
+        {
+            _patterns.Add(subscription.Queue, queues = new ReadyQueues(subscription));
+        }
+
+        return queues;
+    }
+
     private void Reserve(Turn turn, Waiting waiting, QueueSubscription subscription)
     {
         if (!waiting.HasRoom)
@@ -189,11 +256,7 @@ internal sealed class Reserving : Part<Turn>
             return;
         }
 
-        if (!_patterns.TryGetValue(subscription.Queue, out var queues))
-        {
-            _patterns.Add(subscription.Queue, queues = new ReadyQueues(subscription));
-        }
-
+        var queues = PatternOf(subscription);
         queues.Begin(turn);
         while (waiting.HasRoom && queues.Next(turn) is { } queue)
         {
