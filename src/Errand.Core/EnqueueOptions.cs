@@ -10,6 +10,11 @@ public sealed record EnqueueOptions
     /// existing task instead of creating a second one. Default is null: the queue assigns one. For <c>EnqueueManyAsync</c> only
     /// where each task has its own options.
     /// </summary>
+    /// <remarks>
+    /// The id is known for as long as its task is: while the task waits or runs, and then until its retention ends (one day by default;
+    /// failed tasks are kept until you remove them). Enqueueing the id after that creates a new task, whose epochs begin again at 1.
+    /// Retry an unknown enqueue well within the retention.
+    /// </remarks>
     public TaskId? Id { get; init; }
 
     /// <summary>The queue. Default is <c>default</c>; 1 to 128 letters, digits and <c>. _ - : /</c>.</summary>
@@ -65,6 +70,18 @@ public sealed record EnqueueOptions
     internal void Validate()
     {
         var problems = new OptionProblems(nameof(EnqueueOptions));
+        CollectProblems(problems);
+        if (ExpiresAt <= DueAt)
+        {
+            problems.Add($"{nameof(ExpiresAt)} is {ExpiresAt:u} but {nameof(DueAt)} is {DueAt:u}; such a task could never start");
+        }
+
+        problems.ThrowIfAny();
+    }
+
+    /// <summary>What no store can keep, or would keep as something else.</summary>
+    internal void CollectProblems(OptionProblems problems)
+    {
         problems.Range(Id is { Value: < 1 or > MaxId }, nameof(Id), Id, "1 to 2^53 - 1, from NewIdAsync");
         problems.Name(Queue, nameof(Queue));
         problems.Range(Delay < TimeSpan.Zero || Delay > LongestDelay, nameof(Delay), Delay, "zero to 3,650 days");
@@ -81,11 +98,6 @@ public sealed record EnqueueOptions
             problems.Add($"{nameof(Delay)} and {nameof(DueAt)} are both set; keep one");
         }
 
-        if (ExpiresAt <= DueAt)
-        {
-            problems.Add($"{nameof(ExpiresAt)} is {ExpiresAt:u} but {nameof(DueAt)} is {DueAt:u}; such a task could never start");
-        }
-
         if (UniqueKey is not null)
         {
             problems.Text(UniqueKey, MaxKeyLength, nameof(UniqueKey));
@@ -96,13 +108,12 @@ public sealed record EnqueueOptions
         }
 
         Retry?.CollectProblems(problems.Within(nameof(Retry)));
-        problems.ThrowIfAny();
     }
 
     /// <summary>The largest id: what JSON numbers carry without loss.</summary>
     internal const long MaxId = (1L << 53) - 1;
 
     private const int MaxKeyLength = 512;
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(3650);
+    internal static readonly TimeSpan LongestDelay = TimeSpan.FromDays(3650);
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(30);
 }

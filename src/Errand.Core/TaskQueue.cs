@@ -257,6 +257,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
     private NewTask ToNewTask(ITaskPayload task, EnqueueOptions options)
     {
         ArgumentNullException.ThrowIfNull(task);
+        var payload = _serializer.SerializePayload(task);
         return new NewTask
         {
             Id = options.Id,
@@ -270,7 +271,8 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
             UniqueFor = options.UniqueFor,
             Timeout = options.Timeout,
             Retry = options.Retry ?? RetryPolicy.Default,
-            Payload = _serializer.SerializePayload(task),
+            Payload = payload,
+            OwnPayload = payload,
         };
     }
 }

@@ -25,17 +25,18 @@ internal sealed class Parts
         var vacuum = new Vacuum(store, options, time, logger, closing.Token);
         var results = new Results(inbox, time, sessions);
         var held = new HeldTasks(store, options, sessions, locks, time);
+        var parking = new Parking(clock, promotion, logger);
         Pauses = new Pauses();
         Reserving = new Reserving(
             waiting, workers, new Readiness(), schema, clock, time, Pauses, promotion,
-            new Parking(clock, promotion, logger));
+            parking);
         Enqueuing = new Enqueuing(inbox, clock, locks, unique, Reserving, promotion);
         Settling = new Settling(clock, expiry, vacuum);
         Cancellation = new Cancellation(workers, clock, time);
         Progress = new Progress(clock);
         Results = results;
         var sweep = new Sweep(workers, clock, time, Pauses, Cancellation, expiry, logger);
-        WorkerLife = new WorkerLife(workers, clock, options.Random, sweep, expiry);
+        WorkerLife = new WorkerLife(workers, clock, options.Random, sweep, expiry, parking);
         Heartbeats = new Heartbeats(store, clock, inbox, workers);
         var reserving = Reserving;
         var neighbours = new Neighbours(inbox, time, () => reserving.NeedsStore || results.NeedsStore);

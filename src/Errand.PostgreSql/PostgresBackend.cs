@@ -74,8 +74,8 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
         IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default)
     {
-        Arguments.Check(tasks);
-        return await SubmitAsync(_parts.Enqueuing.Enqueue(tasks), cancellationToken).ConfigureAwait(false);
+        var copy = Arguments.Copy(tasks);
+        return await SubmitAsync(_parts.Enqueuing.Enqueue(copy), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -87,27 +87,27 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
         IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default)
     {
-        Arguments.Check(tasks);
+        var copy = Arguments.Copy(tasks);
         var own = _parts.Transactions.Own(transaction);
         ObjectDisposedException.ThrowIf(_parts.Writer.IsDisposed, this);
-        return await _parts.Transactions.EnqueueAsync(tasks, own, cancellationToken).ConfigureAwait(false);
+        return await _parts.Transactions.EnqueueAsync(copy, own, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public async ValueTask<WorkerId> BeginWorkerAsync(
         WorkerRegistration worker, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(worker);
+        var copy = Arguments.Copy(worker);
         return new WorkerId(
-            await SubmitAsync(_parts.WorkerLife.Begin(worker), cancellationToken).ConfigureAwait(false));
+            await SubmitAsync(_parts.WorkerLife.Begin(copy), cancellationToken).ConfigureAwait(false));
     }
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(
         ReserveRequest request, CancellationToken cancellationToken = default)
     {
-        Arguments.Check(request);
-        return await _parts.Reserving.ReserveAsync(request, cancellationToken).ConfigureAwait(false);
+        var copy = Arguments.Copy(request);
+        return await _parts.Reserving.ReserveAsync(copy, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc cref="IBackend.CancelAsync"/>
@@ -124,19 +124,25 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     public async ValueTask<int> ReconcileAsync(
         WorkerId owner, IReadOnlySet<TaskId> known, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(known);
-        return await SubmitAsync(_parts.WorkerLife.Reconcile(owner.Value, known), cancellationToken).ConfigureAwait(false);
+        var copy = Arguments.Copy(known);
+        return await SubmitAsync(_parts.WorkerLife.Reconcile(owner.Value, copy), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public async ValueTask<bool> ReportProgressAsync(
-        TaskLease lease, double? fraction, string? message, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(_parts.Progress.Report(lease, fraction, message), cancellationToken).ConfigureAwait(false);
+        TaskLease lease, double? fraction, string? message, CancellationToken cancellationToken = default)
+    {
+        Arguments.CheckProgress(fraction, message);
+        return await SubmitAsync(_parts.Progress.Report(lease, fraction, message), cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<bool> SaveCheckpointAsync(
-        TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default) =>
-        await SubmitAsync(Progress.SaveCheckpoint(lease, checkpoint), cancellationToken).ConfigureAwait(false);
+        TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default)
+    {
+        var copy = Arguments.Copy(checkpoint, nameof(checkpoint));
+        return await SubmitAsync(Progress.SaveCheckpoint(lease, copy), cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(
@@ -147,8 +153,8 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     public async ValueTask<bool> SettleAsync(
         TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(settlement);
-        return await SubmitAsync(_parts.Settling.Settle(lease, settlement), cancellationToken).ConfigureAwait(false);
+        var copy = Arguments.Copy(settlement);
+        return await SubmitAsync(_parts.Settling.Settle(lease, copy), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

@@ -13,7 +13,7 @@ internal sealed class Parts
         var time = options.TimeProvider;
         var waiting = new WaitingWorkers<Turn, Waiting>(inbox, time);
         var vacuum = new Vacuum(store, time);
-        var parking = new Parking(logger);
+        var promotion = new Promotion(waiting);
         Incarnations = new Incarnations();
         Results = new Results(inbox, time);
         Neighbours = new Neighbours(store, Incarnations, waiting, Results, inbox, time, DoubtAll);
@@ -24,9 +24,9 @@ internal sealed class Parts
             Pauses = new Pauses(),
             new UniqueKeys(time),
             new Expiry(),
-            parking,
-            new Promotion(waiting),
-            Reserving = new Reserving(waiting, Incarnations, Pauses, parking, time),
+            Parking = new Parking(logger),
+            promotion,
+            Reserving = new Reserving(waiting, Incarnations, Pauses, Parking, promotion, time),
             Cancellation = new Cancellation(Incarnations, time),
             new Attempts(),
             new Progress(),
@@ -50,6 +50,8 @@ internal sealed class Parts
     internal Sweep Sweep { get; }
 
     internal Pauses Pauses { get; }
+
+    internal Parking Parking { get; }
 
     internal Reserving Reserving { get; }
 

@@ -56,10 +56,10 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         _store = new SqliteStore(path, options);
         _inbox = new Inbox();
         _parts = new Parts(_store, options, _inbox, log);
-        _writer = new Writer(_store, options, _inbox, _parts.All, _parts.Log, spareIds, _parts.Results, log);
+        _writer = new Writer(_store, options, _inbox, _parts.All, _parts.Log, spareIds, _parts.Results, _parts.Reserving, log);
         _enqueuing = new Enqueuing(_parts.Reserving, _store, spareIds);
         _transactions = new CallersTransactions(_store, options, spareIds, _parts.All, _parts.Neighbours, _enqueuing, _inbox);
-        _workers = new WorkerLife(_store, options, _parts.Incarnations, _parts.Sweep, _parts.Neighbours, log);
+        _workers = new WorkerLife(_store, options, _parts.Incarnations, _parts.Sweep, _parts.Parking, _parts.Neighbours, log);
         _workerList = new WorkerList(_store, _parts.Incarnations, options.TimeProvider);
         _overview = new Overview(_workerList);
         _lookup = new TaskLookup(_workerList);
@@ -91,8 +91,8 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     public async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
         IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default)
     {
-        Arguments.Check(tasks);
-        return await _inbox.SubmitAsync(_enqueuing.Enqueue(tasks), cancellationToken).ConfigureAwait(false);
+        var copy = Arguments.Copy(tasks);
+        return await _inbox.SubmitAsync(_enqueuing.Enqueue(copy), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -118,8 +118,8 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     /// <inheritdoc/>
     public async ValueTask<WorkerId> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(worker);
-        return new WorkerId(await _inbox.SubmitAsync(_workers.Begin(worker), cancellationToken).ConfigureAwait(false));
+        var copy = Arguments.Copy(worker);
+        return new WorkerId(await _inbox.SubmitAsync(_workers.Begin(copy), cancellationToken).ConfigureAwait(false));
     }
 
     /// <inheritdoc/>
@@ -141,19 +141,25 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     /// <inheritdoc/>
     public async ValueTask<int> ReconcileAsync(WorkerId owner, IReadOnlySet<TaskId> known, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(known);
-        return await _inbox.SubmitAsync(WorkerLife.Reconcile(owner.Value, known), cancellationToken).ConfigureAwait(false);
+        var copy = Arguments.Copy(known);
+        return await _inbox.SubmitAsync(WorkerLife.Reconcile(owner.Value, copy), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public async ValueTask<bool> ReportProgressAsync(
-        TaskLease lease, double? fraction, string? message, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(Progress.Report(lease, fraction, message), cancellationToken).ConfigureAwait(false);
+        TaskLease lease, double? fraction, string? message, CancellationToken cancellationToken = default)
+    {
+        Arguments.CheckProgress(fraction, message);
+        return await _inbox.SubmitAsync(Progress.Report(lease, fraction, message), cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<bool> SaveCheckpointAsync(
-        TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(Progress.SaveCheckpoint(lease, checkpoint), cancellationToken).ConfigureAwait(false);
+        TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default)
+    {
+        var copy = Arguments.Copy(checkpoint, nameof(checkpoint));
+        return await _inbox.SubmitAsync(Progress.SaveCheckpoint(lease, copy), cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(TaskId id, CancellationToken cancellationToken = default) =>
@@ -162,8 +168,8 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     /// <inheritdoc/>
     public async ValueTask<bool> SettleAsync(TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(settlement);
-        return await _inbox.SubmitAsync(Settling.Settle(lease, settlement), cancellationToken).ConfigureAwait(false);
+        var copy = Arguments.Copy(settlement);
+        return await _inbox.SubmitAsync(Settling.Settle(lease, copy), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

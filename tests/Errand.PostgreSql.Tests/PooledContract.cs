@@ -19,7 +19,9 @@ public sealed class Pooled : Postgres
 public sealed class PooledDelay : DelayContract<Pooled>;
 public sealed class PooledEnqueue : EnqueueContract<Pooled>;
 public sealed class PooledExpiry : ExpiryContract<Pooled>;
+public sealed class PooledMisuse : MisuseContract<Pooled>;
 public sealed class PooledUnique : UniqueContract<Pooled>;
+public sealed class PooledNames : NamesContract<Pooled>;
 public sealed class PooledParking : ParkingContract<Pooled>;
 public sealed class PooledPause : PauseContract<Pooled>;
 public sealed class PooledQueues : QueuesContract<Pooled>;
@@ -44,5 +46,6 @@ public sealed class PooledOpen : OpenContract<Pooled>;
 public sealed class PooledModel : ModelContract<Pooled>;
 public sealed class PooledStateTable : StateTableContract<Pooled>;
 public sealed class PooledProcesses : ProcessesContract<Pooled>;
+public sealed class PooledSharedResults : SharedResultsContract<Pooled>;
 public sealed class PooledSharedUnique : SharedUniqueContract<Pooled>;
 public sealed class PooledTransactions : TransactionsContract<Pooled>;

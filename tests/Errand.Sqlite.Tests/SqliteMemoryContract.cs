@@ -18,7 +18,9 @@ public sealed class SqliteMemory : Store
 public sealed class SqliteMemoryDelay : DelayContract<SqliteMemory>;
 public sealed class SqliteMemoryEnqueue : EnqueueContract<SqliteMemory>;
 public sealed class SqliteMemoryExpiry : ExpiryContract<SqliteMemory>;
+public sealed class SqliteMemoryMisuse : MisuseContract<SqliteMemory>;
 public sealed class SqliteMemoryUnique : UniqueContract<SqliteMemory>;
+public sealed class SqliteMemoryNames : NamesContract<SqliteMemory>;
 public sealed class SqliteMemoryParking : ParkingContract<SqliteMemory>;
 public sealed class SqliteMemoryPause : PauseContract<SqliteMemory>;
 public sealed class SqliteMemoryQueues : QueuesContract<SqliteMemory>;

@@ -5,6 +5,8 @@ namespace Errand.Engine;
 /// </summary>
 internal sealed class Agenda(TimeProvider time)
 {
+    private const long LongestMs = 24 * 60 * 60 * 1_000; // Longer waits are taken in pieces: no timer waits for years.
+
     private long _now;
 
     /// <summary>How long the writer may sleep.</summary>
@@ -34,7 +36,7 @@ internal sealed class Agenda(TimeProvider time)
     {
         if (due != long.MaxValue)
         {
-            In(TimeSpan.FromMilliseconds(due - _now));
+            In(due - _now < LongestMs ? TimeSpan.FromMilliseconds(due - _now) : TimeSpan.FromMilliseconds(LongestMs));
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Errand.Storage;
 
 namespace Errand.Engine;
@@ -5,8 +6,28 @@ namespace Errand.Engine;
 /// <summary>What both stores make of a new task.</summary>
 internal static class NewTasks
 {
-    /// <summary>Whole milliseconds, rounded up: nothing is due before its time.</summary>
-    internal static long Milliseconds(TimeSpan time) => (long)Math.Ceiling(time.TotalMilliseconds);
+    /// <summary>The same task with a payload that only the store knows.</summary>
+    /// <exception cref="ArgumentException">It has a value that no store can keep.</exception>
+    internal static NewTask Copy(NewTask task)
+    {
+        Check(task);
+        if (task.OwnPayload is { } own && MemoryMarshal.TryGetArray(task.Payload, out var array) && array.Array == own)
+        {
+            return task;
+        }
+
+        var payload = Arguments.Copy(task.Payload, nameof(task));
+        return task with { Payload = payload, OwnPayload = payload };
+    }
+
+    /// <summary>
+    /// Whole milliseconds, rounded up: nothing is due before its time. At least zero, and at most the longest delay: a
+    /// later time may be none that a date can hold.
+    /// </summary>
+    internal static long Milliseconds(TimeSpan time) =>
+        time <= TimeSpan.Zero ? 0
+        : time >= EnqueueOptions.LongestDelay ? (long)EnqueueOptions.LongestDelay.TotalMilliseconds
+        : (long)Math.Ceiling(time.TotalMilliseconds);
 
     /// <summary>When a task is due, by the store's clock.</summary>
     internal static long DueTime(this NewTask task, long now) => task switch
@@ -30,4 +51,51 @@ internal static class NewTasks
         Trace = task.Trace,
         Payload = task.Payload,
     };
+
+    private static void Check(NewTask task)
+    {
+        if (task.Id is { Value: < 1 or > EnqueueOptions.MaxId } id)
+        {
+            throw Arguments.NeverGiven(id.Value);
+        }
+
+        Arguments.CheckSize(task.Payload.Length, nameof(task));
+        var isPlain = task is
+        {
+            Id: null, Delay: null, DueAt: null, ExpiresAt: null, UniqueKey: null, UniqueFor: null, Timeout: null, Trace: null,
+        };
+        if (!isPlain || task.Retry != RetryPolicy.Default
+            || OptionProblems.NameProblem(task.Name) is not null || OptionProblems.NameProblem(task.Queue) is not null)
+        {
+            CheckAll(task);
+        }
+    }
+
+    private static void CheckAll(NewTask task)
+    {
+        var problems = new OptionProblems(nameof(NewTask));
+        problems.Name(task.Name, nameof(NewTask.Name));
+        if (task.Retry is null)
+        {
+            problems.Add($"{nameof(NewTask.Retry)} is null; give RetryPolicy.Default");
+        }
+
+        if (task.Trace?.Contains('\0', StringComparison.Ordinal) == true)
+        {
+            problems.Add($"{nameof(NewTask.Trace)} holds the character U+0000; leave it out");
+        }
+
+        new EnqueueOptions
+        {
+            Queue = task.Queue,
+            Delay = task.Delay,
+            DueAt = task.DueAt,
+            ExpiresAt = task.ExpiresAt,
+            UniqueKey = task.UniqueKey,
+            UniqueFor = task.UniqueFor,
+            Timeout = task.Timeout,
+            Retry = task.Retry,
+        }.CollectProblems(problems);
+        problems.ThrowIfAny();
+    }
 }

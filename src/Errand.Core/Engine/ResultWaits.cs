@@ -5,6 +5,9 @@ namespace Errand.Engine;
 /// <summary>Callers that wait for the end of a task: each wait ends after the turn that ends the task.</summary>
 internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider time) : Part<TTurn>
 {
+    /// <summary>A timer that runs longer is refused by the runtime: longer waits are taken in pieces.</summary>
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
+
     private readonly Dictionary<long, List<ResultOperation>> _waiting = [];
     private readonly List<long> _ended = []; // Tasks that have ended and are waited for.
     private bool _looksAgain; // Somebody else may have ended tasks: every caller's is looked at.
@@ -18,6 +21,7 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
     /// <inheritdoc cref="IBackend.GetResultAsync"/>
     internal async ValueTask<TaskResult?> GetAsync(long id, TimeSpan timeout, CancellationToken cancellationToken)
     {
+        Arguments.CheckWait(timeout, nameof(timeout));
         cancellationToken.ThrowIfCancellationRequested();
         var operation = new ResultOperation(this, id, keepsWaiting: timeout != TimeSpan.Zero);
         inbox.Submit(operation);
@@ -29,7 +33,12 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
 
         try
         {
-            return await ended.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false);
+            while (timeout > LongestTimer && !await EndsInAsync(ended, LongestTimer, cancellationToken).ConfigureAwait(false))
+            {
+                timeout -= LongestTimer;
+            }
+
+            return await ended.WaitAsync(timeout < LongestTimer ? timeout : LongestTimer, time, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException) when (!ended.IsFaulted)
         {
@@ -41,6 +50,19 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
             {
                 inbox.TryAdd(new EndWaitNote(operation));
             }
+        }
+    }
+
+    private async Task<bool> EndsInAsync(Task ended, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ended.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException) when (!ended.IsFaulted)
+        {
+            return false;
         }
     }
 
@@ -72,9 +94,14 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
             return;
         }
 
-        long[] ended = _looksAgain ? [.. _waiting.Keys] : [.. _ended];
+        long[] ended = [.. _ended];
         _ended.Clear();
-        _looksAgain = false;
+        if (_looksAgain)
+        {
+            _looksAgain = false;
+            ended = [.. ended, .. MayHaveEnded(reader, _waiting.Keys).Where(_waiting.ContainsKey)];
+        }
+
         if (ended.Length == 0)
         {
             return;
@@ -120,6 +147,11 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
             read.Look(found);
         }
     }
+
+    /// <summary>
+    /// Others may have ended tasks: those of the ones that are waited for which may have ended. Default is all of them.
+    /// </summary>
+    protected virtual IReadOnlyCollection<long> MayHaveEnded(TTurn reader, IReadOnlyCollection<long> waiting) => waiting;
 
     /// <returns>How each task ended, null while it lives; one that is not there is left out.</returns>
     protected abstract ValueTask<Dictionary<long, TaskResult?>> FindAsync(TTurn reader, IReadOnlyList<long> ids);

@@ -36,6 +36,7 @@ internal abstract partial class TurnLoop<TTurn>
             try
             {
                 await OpenAsync().ConfigureAwait(false);
+                await PrepareAloneAsync(operation).ConfigureAwait(false);
                 var isSettle = operation.Stage == TurnStage.Settle;
                 await TransactAsync(isSettle ? [operation] : [], isSettle ? [] : [operation], fill: false).ConfigureAwait(false);
             }
@@ -44,6 +45,11 @@ internal abstract partial class TurnLoop<TTurn>
                 heldUp = IsHeldUp(e) ? e : heldUp;
                 await AfterFailureAsync(e).ConfigureAwait(false);
                 operation.Fail(e);
+            }
+            catch (Exception e)
+            {
+                await AfterFailureAsync(e).ConfigureAwait(false);
+                operation.Fail(Fault(e));
             }
         }
     }
@@ -55,12 +61,13 @@ internal abstract partial class TurnLoop<TTurn>
             await OpenAsync().ConfigureAwait(false);
             await TransactAsync([], [], fill: true).ConfigureAwait(false);
         }
-        catch (BackendException e)
+        catch (Exception e)
         {
             await AfterFailureAsync(e).ConfigureAwait(false);
+            var failure = e as BackendException ?? Fault(e);
             foreach (var part in parts.All)
             {
-                part.Failed(e);
+                part.Failed(failure);
             }
         }
     }

@@ -41,6 +41,9 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
     /// <summary>Before the transaction: ids, names, and whatever else the transaction needs.</summary>
     protected abstract ValueTask PrepareAsync(List<Operation<TTurn>> settles, List<Operation<TTurn>> enqueues);
 
+    /// <summary>As <see cref="PrepareAsync"/>, for an operation that runs alone: the store may have been opened again since.</summary>
+    protected abstract ValueTask PrepareAloneAsync(Operation<TTurn> operation);
+
     protected abstract ValueTask<TTurn> BeginAsync();
 
     protected abstract ValueTask CommitAsync(TTurn turn);
@@ -70,6 +73,9 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
     protected abstract TTurn? Reader { get; }
 
     protected abstract void ReportUpkeepFailed(Exception exception);
+
+    /// <summary>Reports a fault of Errand's own, and gives the exception that callers of the operation at fault get.</summary>
+    protected abstract BackendException Fault(Exception exception);
 
     /// <summary>Says once that this engine takes nothing new.</summary>
     protected abstract void ReportOutdated(SchemaTooNewException exception);
@@ -111,8 +117,9 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
             await FailAllAsync(e).ConfigureAwait(false);
             return;
         }
-        catch (BackendException e)
+        catch (Exception e)
         {
+            // Whatever it is, it may be about one operation alone, and nothing was committed.
             await AfterFailureAsync(e).ConfigureAwait(false);
             await EachAloneAsync([.. settles, .. enqueues]).ConfigureAwait(false);
             await FillAloneAsync().ConfigureAwait(false);
@@ -202,28 +209,47 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
             throw;
         }
 
-        if (settles.Count + enqueues.Count > 0)
-        {
-            Telemetry.TurnSize.Record(settles.Count + enqueues.Count);
-        }
+        TellCommitted(turn.Effects, settles, enqueues);
+    }
 
-        var effects = turn.Effects;
-        effects.Apply();
-        foreach (var part in parts.Committed)
-        {
-            part.Committed(effects); // First: a worker that asks again in time for the next turn has new tasks handed to it.
-        }
-
+    /// <summary>The transaction is committed: from here on, nothing that fails may keep a caller from learning it.</summary>
+    private void TellCommitted(Effects effects, List<Operation<TTurn>> settles, List<Operation<TTurn>> enqueues)
+    {
         _reports.AddRange(effects.Reports);
+        try
+        {
+            if (settles.Count + enqueues.Count > 0)
+            {
+                Telemetry.TurnSize.Record(settles.Count + enqueues.Count);
+            }
+
+            effects.Apply();
+            foreach (var part in parts.Committed)
+            {
+                part.Committed(effects); // First: a worker that asks again in time for the next turn has new tasks handed to it.
+            }
+        }
+        catch (Exception e)
+        {
+            Fault(e);
+        }
+
         CompleteAll(settles);
         CompleteAll(enqueues);
     }
 
-    protected static void CompleteAll(List<Operation<TTurn>> operations)
+    protected void CompleteAll(List<Operation<TTurn>> operations)
     {
         foreach (var operation in operations)
         {
-            operation.Complete();
+            try
+            {
+                operation.Complete();
+            }
+            catch (Exception e)
+            {
+                operation.Fail(Fault(e));
+            }
         }
     }
 
@@ -284,7 +310,7 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
                 await part.TidyAsync(reader).ConfigureAwait(false);
             }
         }
-        catch (BackendException e)
+        catch (Exception e)
         {
             NoteUpkeepFailed(e);
             await AfterFailureAsync(e).ConfigureAwait(false);

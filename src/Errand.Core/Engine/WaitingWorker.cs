@@ -5,6 +5,9 @@ namespace Errand.Engine;
 /// <summary>A worker that waits for tasks. It stays in the writer's list until it has some, or its wait ends.</summary>
 internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvider time) : Operation<TTurn, IReadOnlyList<ReservedTask>>
 {
+    /// <summary>A longer one is forever: no process lives to see its end, and a timestamp might not hold it.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(3650);
+
     internal override TurnStage Stage => TurnStage.Note;
 
     internal override int Rows => 0;
@@ -16,7 +19,7 @@ internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvide
     /// <summary>
     /// When its wait ends, on the monotonic clock: counted from the call, not from when the writer saw it.
     /// </summary>
-    internal long Deadline { get; } = request.Wait == Timeout.InfiniteTimeSpan
+    internal long Deadline { get; } = request.Wait == Timeout.InfiniteTimeSpan || request.Wait > LongestWait
         ? long.MaxValue
         : time.GetTimestamp() + (long)(request.Wait.TotalSeconds * time.TimestampFrequency);
 

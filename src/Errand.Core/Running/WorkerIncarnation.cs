@@ -15,7 +15,7 @@ internal sealed class WorkerIncarnation : IDisposable
     private readonly TaskWorkerOptions _options;
     private readonly ILogger _logger;
     private readonly Lock _lock = new();
-    private readonly HashSet<TaskExecution> _running = []; // Under the lock: the worker adds, ending attempts remove.
+    private readonly Dictionary<TaskLease, TaskExecution> _running = []; // Under the lock: the worker adds, ending attempts remove.
     private readonly CancellationTokenSource _lost = new();
     private readonly ManualResetEventSlim _ended = new();
     private readonly Thread _heartbeat;
@@ -44,7 +44,7 @@ internal sealed class WorkerIncarnation : IDisposable
     {
         lock (_lock)
         {
-            _running.Add(execution);
+            _running.Add(execution.Reserved.Lease, execution);
         }
     }
 
@@ -52,7 +52,7 @@ internal sealed class WorkerIncarnation : IDisposable
     {
         lock (_lock)
         {
-            _running.Remove(execution);
+            _running.Remove(execution.Reserved.Lease);
         }
     }
 
@@ -60,20 +60,20 @@ internal sealed class WorkerIncarnation : IDisposable
     {
         lock (_lock)
         {
-            return [.. _running];
+            return [.. _running.Values];
         }
     }
 
     /// <summary>Somebody asked for a task of this incarnation to be cancelled. Told perhaps more than once, or too late.</summary>
     internal void CancelTask(TaskLease lease)
     {
-        foreach (var execution in Running())
+        TaskExecution? execution;
+        lock (_lock)
         {
-            if (execution.Reserved.Lease == lease)
-            {
-                execution.Cancel(CancelReason.Requested);
-            }
+            execution = _running.GetValueOrDefault(lease);
         }
+
+        execution?.Cancel(CancelReason.Requested);
     }
 
     internal void CancelRunning(CancelReason reason)

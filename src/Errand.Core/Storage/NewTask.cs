@@ -42,6 +42,9 @@ public sealed record NewTask
     /// <summary>The caller's trace context: W3C traceparent, then a space and tracestate if there is one. Null is none.</summary>
     public string? Trace { get; init; }
 
-    /// <summary>The payload as UTF-8 JSON.</summary>
+    /// <summary>The payload as UTF-8 JSON, at most 256 MiB. The backend copies it before the call returns to its caller.</summary>
     public required ReadOnlyMemory<byte> Payload { get; init; }
+
+    /// <summary>The array of the payload if Errand itself has made it: nobody else can change it, and it is not copied again.</summary>
+    internal byte[]? OwnPayload { get; init; }
 }

@@ -135,11 +135,8 @@ internal sealed class Writer : TurnLoop<Turn>
             catch (Exception e)
             {
                 // A fault of ours. No caller may wait forever because of it, and the loop must live on.
-                var fault = new BackendException(
-                    $"{_store.Name}: a turn failed, which is a fault in Errand.", false, e);
-                await FailAllAsync(fault).ConfigureAwait(false);
+                await FailAllAsync(Fault(e)).ConfigureAwait(false);
                 await _sessions.CloseAsync().ConfigureAwait(false);
-                Log.TurnFault(_logger, e);
             }
         }
 
@@ -208,6 +205,17 @@ internal sealed class Writer : TurnLoop<Turn>
         await _schema.LookWhenDueAsync(_sessions).ConfigureAwait(false);
         await _held.TakeBackAsync(settles, enqueues, Arrived).ConfigureAwait(false);
         await _preparation.PrepareAsync(Arrived).ConfigureAwait(false);
+    }
+
+    /// <remarks>An id that was not tried to be committed may be what failed: another task may have it.</remarks>
+    protected override async ValueTask PrepareAloneAsync(Operation<Turn> operation)
+    {
+        if (!operation.MayBeDone)
+        {
+            (operation as IUsesIds)?.ForgetIds();
+        }
+
+        await _preparation.PrepareAsync([operation]).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -310,6 +318,12 @@ internal sealed class Writer : TurnLoop<Turn>
 
     protected override void ReportUpkeepFailed(Exception exception) =>
         Log.UpkeepFailed(_logger, _store.Name, exception);
+
+    protected override BackendException Fault(Exception exception)
+    {
+        Log.TurnFault(_logger, exception);
+        return new BackendException($"{_store.Name}: a turn failed, which is a fault in Errand.", false, exception);
+    }
 
     private async Task CloseTurnsAsync()
     {

@@ -10,6 +10,9 @@ internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger log
     /// <summary>Tasks at the head of a queue among which unknown names are looked for.</summary>
     private const int LookPast = 1_000;
 
+    /// <summary>Parked tasks that a worker takes out as it begins, at most.</summary>
+    private const int UnparkedInTurn = 10_000;
+
     // language=postgresql
     private const string ParkSql = """
         with clock as materialized (
@@ -44,4 +47,27 @@ internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger log
         .With("now", clock.TestNow).With("parking", (long)Defaults.UnknownNameParking.TotalMilliseconds)
         .With("queue", turn.IdOf(queue)).With("count", LookPast)
         .With("floor_rank", floor.Rank).With("floor_due", floor.Due).With("floor_id", floor.Id);
+
+    // What is parked is due within the time of parking. language=postgresql
+    private const string UnparkSql = """
+        update errand.errand_tasks
+        set    state = 10, parked = null, due = (select errand.errand_now_ms(@now))
+        where  id = any(array(
+            select id
+            from   errand.errand_tasks
+            where  state = 11 and parked = 1 and due <= (select errand.errand_now_ms(@now)) + @parking and name = any(@names)
+            order by due
+            limit  @count
+            for update skip locked))
+        returning id
+        """;
+
+    /// <summary>
+    /// A worker begins: tasks that were parked wait again if it knows them. What is more than a turn can do is offered again
+    /// in its time.
+    /// </summary>
+    internal void Unpark(Turn turn, LocalWorker worker) => turn
+        .WaitAgain(UnparkSql, _ => turn.Ready())
+        .With("now", clock.TestNow).With("parking", (long)Defaults.UnknownNameParking.TotalMilliseconds)
+        .With("names", worker.NameIds).With("count", UnparkedInTurn);
 }

@@ -4,7 +4,7 @@ using Npgsql;
 namespace Errand.PostgreSql.Workers;
 
 /// <summary>How worker incarnations begin and end, and which of their tasks wait again then.</summary>
-internal sealed class WorkerLife(Incarnations workers, StoreClock clock, Random random, Sweep sweep, Expiry expiry)
+internal sealed class WorkerLife(Incarnations workers, StoreClock clock, Random random, Sweep sweep, Expiry expiry, Parking parking)
 {
     internal Operation<Turn, long> Begin(WorkerRegistration registration) =>
         new BeginWorkerOperation(this, registration);
@@ -72,6 +72,7 @@ internal sealed class WorkerLife(Incarnations workers, StoreClock clock, Random 
             _worker ??= new LocalWorker(life.NewOwner(), registration);
             life.Insert(turn, _worker, registration);
             life.SweepAll(turn);
+            life.Unpark(turn, _worker);
             Result = _worker.Owner;
             turn.Effects.AfterCommit(() => life.Add(_worker));
         }
@@ -81,6 +82,8 @@ internal sealed class WorkerLife(Incarnations workers, StoreClock clock, Random 
 
     /// <summary>Workers that died before this one came are noticed now, not at the next look.</summary>
     private void SweepAll(Turn turn) => sweep.Look(turn, withOrphans: true);
+
+    private void Unpark(Turn turn, LocalWorker worker) => parking.Unpark(turn, worker);
 
     private void Insert(Turn turn, LocalWorker worker, WorkerRegistration registration) =>
         workers.Insert(turn, worker, registration);

@@ -15,7 +15,9 @@ internal sealed class SqliteDatabase : IDisposable
     private readonly string _store; // As it is named in messages.
     private readonly bool _isBorrowed; // Somebody else closes it.
     private readonly Dictionary<string, SqliteStatement> _statements = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<string, List<SqliteStatement>> _copies = new(ReferenceEqualityComparer.Instance);
     private long _dataVersion = -1; // Changes when another connection has written; as of the last NoteChange.
+    private long _seenVersion = -1; // As of the last look for a change.
 
     static SqliteDatabase() => Batteries_V2.Init();
 
@@ -93,7 +95,16 @@ internal sealed class SqliteDatabase : IDisposable
     private long DataVersion => Statement("pragma data_version").Scalar().GetValueOrDefault();
 
     /// <summary>What others have written is known.</summary>
-    internal void NoteChange() => _dataVersion = DataVersion;
+    internal void NoteChange() => _seenVersion = _dataVersion = DataVersion;
+
+    /// <summary>Whether another connection has written since this was last asked, or <see cref="NoteChange"/> was called.</summary>
+    internal bool LookForChange()
+    {
+        var version = DataVersion;
+        var isNew = version != _seenVersion;
+        _seenVersion = version;
+        return isNew;
+    }
 
     /// <summary>
     /// The statement of a constant: prepared at its first use, then kept. Found by the constant's identity, not its
@@ -108,6 +119,36 @@ internal sealed class SqliteDatabase : IDisposable
         }
 
         return statement;
+    }
+
+    /// <summary>One of several statements of a constant, for reading several of its answers at the same time; the first is 0.</summary>
+    internal SqliteStatement Statement(string sql, int copy)
+    {
+        if (copy == 0)
+        {
+            return Statement(sql);
+        }
+
+        if (!_copies.TryGetValue(sql, out var copies))
+        {
+            _copies.Add(sql, copies = []);
+        }
+
+        while (copies.Count < copy)
+        {
+            copies.Add(Prepare(sql));
+        }
+
+        return copies[copy - 1];
+    }
+
+    /// <summary>After a failure: whatever a statement was in the middle of, it is ready to be run from its beginning.</summary>
+    internal void ResetStatements()
+    {
+        foreach (var statement in _statements.Values.Concat(_copies.Values.SelectMany(copies => copies)))
+        {
+            statement.Reset();
+        }
     }
 
     /// <summary>Runs one statement that is not worth keeping, such as a pragma.</summary>
@@ -201,12 +242,13 @@ internal sealed class SqliteDatabase : IDisposable
 
     public void Dispose()
     {
-        foreach (var statement in _statements.Values)
+        foreach (var statement in _statements.Values.Concat(_copies.Values.SelectMany(copies => copies)))
         {
             statement.Dispose();
         }
 
         _statements.Clear();
+        _copies.Clear();
         if (!_isBorrowed)
         {
             _handle.Dispose();

@@ -138,7 +138,9 @@ internal sealed unsafe class SqliteStatement : IDisposable
     {
         if (code != raw.SQLITE_OK)
         {
-            throw _database.Error(code);
+            var error = _database.Error(code);
+            Reset();
+            throw error;
         }
     }
 }

@@ -11,6 +11,7 @@ internal sealed class TaskIds
 
     private long _next;
     private long _end;
+    private HashSet<long>? _taken; // Ids of the block that tasks have although nobody was given them; null for none.
 
     // language=sqlite
     private const string TakeBlockSql = "update errand_counters set next_id = next_id + @count returning next_id";
@@ -18,20 +19,66 @@ internal sealed class TaskIds
     // language=sqlite
     private const string CounterSql = "select next_id from errand_counters";
 
-    internal bool Has(int count) => _end - _next >= count;
+    // language=sqlite
+    private const string SelectTakenSql = """
+        select id from errand_tasks where id >= @first and id < @end
+        union all
+        select id from errand_finished where id >= @first and id < @end
+        """;
 
-    internal long Take() => _next++;
+    internal bool Has(int count) => _end - _next - (_taken?.Count ?? 0) >= count;
+
+    internal long Take()
+    {
+        while (_taken?.Remove(_next) == true)
+        {
+            _next++;
+        }
+
+        return _next < _end ? _next++ : throw new InvalidOperationException("The block of task ids is used up.");
+    }
+
+    /// <summary>
+    /// Finds ids of the block that are not free: a caller can name an id of a block before its process gives it out.
+    /// Others do so only by writing.
+    /// </summary>
+    internal void AvoidTaken(SqliteDatabase database)
+    {
+        if (_next == _end)
+        {
+            return;
+        }
+
+        var rows = database.Statement(SelectTakenSql).With(_next).With(_end);
+        while (rows.Step())
+        {
+            (_taken ??= []).Add(rows.Int64(0));
+        }
+    }
+
+    /// <summary>A caller names an id: if it is of this block, nobody else is given it.</summary>
+    internal void Avoid(long id)
+    {
+        if (id >= _next && id < _end)
+        {
+            (_taken ??= []).Add(id);
+        }
+    }
 
     /// <summary>
     /// Takes a block of ids from the counter. They may be used when that is committed, and synced: before, they could
     /// be given twice.
     /// </summary>
     /// <returns>The first of them.</returns>
-    internal static long TakeBlock(SqliteDatabase database, int size) =>
-        database.Statement(TakeBlockSql).With(size).Scalar().GetValueOrDefault() - size;
+    /// <exception cref="BackendException">There are no more.</exception>
+    internal static long TakeBlock(SqliteDatabase database, int size)
+    {
+        var end = database.Statement(TakeBlockSql).With(size).Scalar().GetValueOrDefault();
+        return end <= EnqueueOptions.MaxId ? end - size : throw new BackendException("Every task id below 2^53 has been given out.");
+    }
 
     /// <summary>Continues with a block that was taken; what was left of the last is skipped forever.</summary>
-    internal void Use(long first, int size) => (_next, _end) = (first, first + size);
+    internal void Use(long first, int size) => (_next, _end, _taken) = (first, first + size, null);
 
     /// <summary>Whether an id has been handed out by any process.</summary>
     internal static bool WasGiven(SqliteDatabase database, long id) =>

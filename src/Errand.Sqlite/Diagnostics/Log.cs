@@ -23,8 +23,9 @@ internal static partial class Log
         ILogger logger, long owner, string host, long process, string reason, int tasks);
 
     [LoggerMessage(304, LogLevel.Warning,
-        "Task {TaskId} is parked for {Time}: no live worker knows its name '{TaskName}'. Its attempts are not charged.")]
-    internal static partial void Parked(ILogger logger, long taskId, string taskName, TimeSpan time);
+        "Tasks named '{TaskName}' are parked, for {Time} at a time: no live worker knows the name. No attempt is charged. This is "
+        + "reported once in that time.")]
+    internal static partial void Parked(ILogger logger, string taskName, TimeSpan time);
 
     [LoggerMessage(305, LogLevel.Warning, "Upkeep of '{Path}' failed and will be tried again.")]
     internal static partial void UpkeepFailed(ILogger logger, string path, Exception exception);

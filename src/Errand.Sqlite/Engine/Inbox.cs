@@ -82,9 +82,12 @@ internal sealed class Inbox : IInbox<Turn>
     private static void Turn(Operation<Turn>? newest, List<Operation<Turn>> operations)
     {
         var first = operations.Count;
-        for (var operation = newest; operation is not null; operation = operation.Next)
+        for (var operation = newest; operation is not null;)
         {
             operations.Add(operation);
+            var next = operation.Next;
+            operation.Link(null); // A worker that waits for minutes must not keep alive what came before it.
+            operation = next;
         }
 
         operations.Reverse(first, operations.Count - first);

@@ -18,7 +18,12 @@ internal sealed class Session(SqliteStore store, SqliteDatabase database, PartLi
 
     internal bool HasIds(int count) => _ids.Has(count);
 
-    internal void UseIds(long first, int size) => _ids.Use(first, size);
+    /// <summary>Continues with a block that was taken and committed.</summary>
+    internal void UseIds(long first, int size)
+    {
+        _ids.Use(first, size);
+        _ids.AvoidTaken(database);
+    }
 
     /// <summary>
     /// Begins a transaction that writes, and says which parts must look again because others have written.
@@ -34,6 +39,7 @@ internal sealed class Session(SqliteStore store, SqliteDatabase database, PartLi
             {
                 _outdated = store.Schema.Newer(database); // Before anything is written into what a newer engine may have upgraded.
                 database.NoteChange();
+                _ids.AvoidTaken(database);
                 parts.Doubt(Doubt.OthersWrote);
             }
         }
@@ -59,6 +65,7 @@ internal sealed class Session(SqliteStore store, SqliteDatabase database, PartLi
         var isUnknown = _commitIsUnknown;
         _commitIsUnknown = false;
         _names.Forget();
+        database.ResetStatements();
         if (database.IsInTransaction)
         {
             database.Statement("rollback").Execute();

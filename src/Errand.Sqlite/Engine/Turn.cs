@@ -46,6 +46,9 @@ internal sealed class Turn(
 
     internal long NewId() => ids.Take();
 
+    /// <summary>A caller names this id: no other task is given it.</summary>
+    internal void Avoid(long id) => ids.Avoid(id);
+
     internal long IdOf(string name) => names.IdOf(database, name);
 
     internal string TextOf(long name) => names.TextOf(database, name);

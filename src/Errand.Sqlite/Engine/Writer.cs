@@ -13,6 +13,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
     private readonly WriteAheadLog _log;
     private readonly SpareIds _spareIds;
     private readonly Results _results;
+    private readonly Reserving _reserving;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly Inbox _inbox;
@@ -29,7 +30,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
 
     internal Writer(
         SqliteStore store, SqliteBackendOptions options, Inbox inbox, PartList<Turn> parts, WriteAheadLog log, SpareIds spareIds,
-        Results results, ILogger logger)
+        Results results, Reserving reserving, ILogger logger)
         : base(parts)
     {
         _store = store;
@@ -38,6 +39,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
         _log = log;
         _spareIds = spareIds;
         _results = results;
+        _reserving = reserving;
         _logger = logger;
         _time = options.TimeProvider;
         _agenda = new Agenda(_time);
@@ -115,9 +117,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             catch (Exception e)
             {
                 // A fault of ours. No caller may wait forever because of it, and the thread must live on.
-                FailAllAsync(new BackendException($"{_store.Name}: the writer failed, which is a fault in Errand.", false, e))
-                    .GetAwaiter().GetResult();
-                Log.WriterFault(_logger, e);
+                FailAllAsync(Fault(e)).GetAwaiter().GetResult();
             }
         }
 
@@ -178,6 +178,9 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
         return default;
     }
 
+    protected override ValueTask PrepareAloneAsync(Operation<Turn> operation) =>
+        PrepareAsync([], operation.Stage == TurnStage.Enqueue ? [operation] : []);
+
     private void TakeIds(int needed, int spare)
     {
         if (!_store.IsMemory && spare == 0 && _spareIds.AreLow)
@@ -206,6 +209,16 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             Parts.Doubt(Session.RollBack() ? Doubt.OutcomeUnknown : Doubt.RolledBack);
             throw;
         }
+    }
+
+    /// <summary>
+    /// A turn that is taken only because others have written looks first whether there is anything for it to do: a look
+    /// holds nobody up, and a transaction that writes does.
+    /// </summary>
+    protected override Task TransactAsync(List<Operation<Turn>> settles, List<Operation<Turn>> enqueues, bool fill)
+    {
+        var isLook = settles.Count + enqueues.Count == 0 && fill && !_store.IsMemory;
+        return isLook && !_reserving.IsWorthATurn(Session.Reader) ? Task.CompletedTask : base.TransactAsync(settles, enqueues, fill);
     }
 
     protected override ValueTask<Turn> BeginAsync() => ValueTask.FromResult(Begin());
@@ -251,6 +264,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             _log.Distrust();
         }
 
+        _session?.Database.ResetStatements(); // What threw between two binds or rows would spoil the statement's next run.
         return default;
     }
 
@@ -266,10 +280,10 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
                 read.Run(reader);
                 read.Complete();
             }
-            catch (BackendException e)
+            catch (Exception e)
             {
                 await AfterFailureAsync(e).ConfigureAwait(false);
-                read.Fail(e);
+                read.Fail(e as BackendException ?? Fault(e));
             }
         }
     }
@@ -277,6 +291,12 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
     protected override void ReportUpkeepFailed(Exception exception) => Log.UpkeepFailed(_logger, _store.Path, exception);
 
     protected override void ReportOutdated(SchemaTooNewException exception) => Log.Outdated(_logger, _store.Path, exception);
+
+    protected override BackendException Fault(Exception exception)
+    {
+        Log.WriterFault(_logger, exception);
+        return new BackendException($"{_store.Name}: the writer failed, which is a fault in Errand.", false, exception);
+    }
 
     private void CloseSession()
     {

@@ -32,19 +32,26 @@ internal sealed class CallersTransactions(
     internal async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
         IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken)
     {
-        Arguments.Check(tasks);
+        var copy = Arguments.Copy(tasks);
         var connection = await ConnectionOfAsync(transaction, cancellationToken).ConfigureAwait(false);
-        var needed = tasks.Count(task => task.Id is null);
-        long firstId;
-        while (!spareIds.TryTake(needed, out firstId))
+        var needed = copy.Count(task => task.Id is null);
+        while (true)
         {
-            await inbox.SubmitAsync(new SpareIdsOperation(needed), cancellationToken).ConfigureAwait(false);
-        }
+            long firstId;
+            while (!spareIds.TryTake(needed, out firstId))
+            {
+                await inbox.SubmitAsync(new SpareIdsOperation(needed), cancellationToken).ConfigureAwait(false);
+            }
 
-        return await RunAsync(
-            connection, firstId, needed,
-            turn => turn.Outdated is { } outdated ? throw outdated : Enqueuing.EnqueueIn(turn, tasks),
-            cancellationToken).ConfigureAwait(false);
+            var enqueued = await RunAsync(
+                connection, firstId, needed,
+                turn => turn.Outdated is { } outdated ? throw outdated : Enqueuing.EnqueueIn(turn, copy),
+                cancellationToken).ConfigureAwait(false);
+            if (enqueued is not null)
+            {
+                return enqueued;
+            }
+        }
     }
 
     /// <inheritdoc cref="IBackend.CompleteInAsync"/>
@@ -95,19 +102,26 @@ internal sealed class CallersTransactions(
         + "file, or enqueue without a transaction.");
 
     /// <summary>All of it or nothing, within the caller's transaction, which stays usable either way.</summary>
-    private async ValueTask<T> RunAsync<T>(
+    /// <returns>What the work gives; the default when one of the ids is not free.</returns>
+    private async ValueTask<T?> RunAsync<T>(
         SqliteConnection connection, long firstId, int ids, Func<Turn, T> work, CancellationToken cancellationToken)
     {
         var handle = connection.Handle ?? throw new ArgumentException("The connection of the transaction is closed.");
         using var database = SqliteDatabase.Borrow(handle, store.Name);
         var outdated = store.Schema.Newer(database);
         store.CheckDurability(database);
-        T result;
+        T? result;
         for (var patience = new BusyPatience(options, new Random()); ; await patience.WaitAsync(cancellationToken).ConfigureAwait(false))
         {
             cancellationToken.ThrowIfCancellationRequested();
             var taskIds = new TaskIds();
             taskIds.Use(firstId, ids);
+            taskIds.AvoidTaken(database);
+            if (!taskIds.Has(ids))
+            {
+                return default;
+            }
+
             var now = options.TimeProvider.GetUtcNow().ToUnixTimeMilliseconds();
             database.Execute("savepoint errand");
             try
@@ -123,6 +137,7 @@ internal sealed class CallersTransactions(
             }
             catch
             {
+                database.ResetStatements();
                 if (database.IsInTransaction) // A full disk, for one, has rolled everything back.
                 {
                     database.Execute("rollback to errand; release errand");

@@ -32,10 +32,17 @@ internal sealed class Enqueuing(Reserving reserving, SqliteStore store, SpareIds
     {
         foreach (var task in tasks)
         {
-            if (task.Id is { } given && !TaskIds.WasGiven(turn.Database, given.Value))
+            if (task.Id is not { } given)
+            {
+                continue;
+            }
+
+            if (!TaskIds.WasGiven(turn.Database, given.Value))
             {
                 return Arguments.NeverGiven(given.Value);
             }
+
+            turn.Avoid(given.Value);
         }
 
         return null;
@@ -108,10 +115,11 @@ internal sealed class Enqueuing(Reserving reserving, SqliteStore store, SpareIds
             Refusal = Misuse(turn, tasks);
             for (var i = 0; Refusal is null && i < _enqueued.Length; i++)
             {
-                // On a second run a new task keeps the id of the first, whose commit may have been done after all.
-                var before = _enqueued[i];
+                // A commit was tried and may have been done: a new task keeps its id, by which it is found. After any
+                // other failure the id means nothing, and may be what failed: it may be somebody else's task.
+                var before = MayBeDone ? _enqueued[i] : default;
                 var enqueued = Enqueue(turn, tasks[i], tasks[i].Id?.Value ?? (before.IsNew ? before.Id.Value : null), reserving);
-                _enqueued[i] = enqueued.Id == before.Id && before.IsNew ? before : enqueued;
+                _enqueued[i] = before.IsNew && enqueued.Id == before.Id ? before : enqueued;
             }
         }
     }

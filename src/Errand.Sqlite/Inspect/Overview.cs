@@ -63,7 +63,7 @@ internal sealed class Overview(WorkerList workers)
     // language=sqlite
     private const string CountNamesSql = """
         select   name, count(*)
-        from     (select name from errand_tasks where queue = @queue and state = 10 order by priority desc, due limit @limit)
+        from     (select name from errand_tasks where queue = @queue and state = 10 order by name limit @limit)
         group by name
         """;
 

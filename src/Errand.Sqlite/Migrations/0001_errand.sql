@@ -45,8 +45,9 @@ create table errand_tasks (
     trace        text,                 -- W3C traceparent, and tracestate after a space
     payload      blob not null
 ) strict;
-create index errand_tasks_ready on errand_tasks (queue, priority desc, due) where state = 10;
+create index errand_tasks_ready on errand_tasks (queue, name, priority desc, due) where state = 10;
 create index errand_tasks_scheduled on errand_tasks (due, queue) where state = 11; -- The queue, so that counting reads the index alone.
+create index errand_tasks_scheduled_by_priority on errand_tasks (priority desc, due) where state = 11;
 create index errand_tasks_running on errand_tasks (owner) where state = 12;
 create index errand_tasks_expiring on errand_tasks (expires) where expires is not null and state <> 12;
 create unique index errand_tasks_unique on errand_tasks (name, unique_key) where unique_key is not null;
@@ -126,3 +127,4 @@ create table errand_worker_names (
     name   integer not null,
     primary key (worker, name)
 ) strict, without rowid;
+create index errand_worker_names_name on errand_worker_names (name);

@@ -10,6 +10,9 @@ internal sealed class Promotion(WaitingWorkers<Turn, Waiting> waiting) : Part<Tu
     /// <summary>Scheduled tasks that become pending in one turn at most.</summary>
     private const int PromotionBatch = 500;
 
+    /// <summary>Priorities that one turn looks at, at most.</summary>
+    private const int PrioritiesInTurn = 500;
+
     private long _next = Unknown; // The due time of the first scheduled task; long.MaxValue for none.
 
     internal override Moments Hears =>
@@ -46,6 +49,18 @@ internal sealed class Promotion(WaitingWorkers<Turn, Waiting> waiting) : Part<Tu
 
     internal override bool HasWork(long now) => _next <= now && HasRoom;
 
+    /// <summary>Whether a task is due, or not known when the next will be. Others may have put one before it, so this looks.</summary>
+    internal bool IsDue(Turn reader)
+    {
+        if (HasWork(reader.Now) || !HasRoom)
+        {
+            return HasRoom;
+        }
+
+        _next = reader.Statement(NextDueSql).Scalar() ?? long.MaxValue;
+        return _next <= reader.Now;
+    }
+
     // language=sqlite
     private const string PromoteSql = """
         update errand_tasks
@@ -56,6 +71,9 @@ internal sealed class Promotion(WaitingWorkers<Turn, Waiting> waiting) : Part<Tu
     // language=sqlite
     internal const string NextDueSql = "select due from errand_tasks where state = 11 order by due limit 1";
 
+    // language=sqlite
+    private const string HasMoreDueSql = "select 1 from errand_tasks where state = 11 and due <= @now limit 1 offset @count";
+
     internal override void Settled(Turn turn)
     {
         if (waiting.Count == 0 || _next > turn.Now)
@@ -63,13 +81,55 @@ internal sealed class Promotion(WaitingWorkers<Turn, Waiting> waiting) : Part<Tu
             return;
         }
 
-        // The same wait, found by another index from here on: other processes see the time come by themselves.
-        if (turn.Statement(PromoteSql).With(turn.Now).With(PromotionBatch).Execute() > 0)
+        if (turn.Statement(HasMoreDueSql).With(turn.Now).With(PromotionBatch).Scalar() is not null)
         {
-            turn.Effects.ReadyHere();
+            PromoteFirst(turn);
+        }
+        else if (turn.Statement(PromoteSql).With(turn.Now).With(PromotionBatch).Execute() > 0)
+        {
+            turn.Effects.ReadyHere(); // Other processes see the time come by themselves.
         }
 
         _next = turn.Statement(NextDueSql).Scalar() ?? long.MaxValue;
+    }
+
+    // language=sqlite
+    private const string NextPrioritySql = """
+        select priority from errand_tasks where state = 11 and priority <= @priority order by priority desc limit 1
+        """;
+
+    // language=sqlite
+    private const string PromotePrioritySql = """
+        update errand_tasks
+        set    state = 10, parked = null
+        where  id in (
+            select   id
+            from     errand_tasks
+            where    state = 11 and priority = @priority and due <= @now
+            order by due, id
+            limit    @count)
+        """;
+
+    /// <summary>
+    /// More are due than one turn promotes: the highest priority comes first. Where a great many priorities have
+    /// nothing due, the rest of the turn takes what has been due longest.
+    /// </summary>
+    private static void PromoteFirst(Turn turn)
+    {
+        var left = PromotionBatch;
+        var priority = turn.Statement(NextPrioritySql).With(int.MaxValue).Scalar();
+        for (var looked = 0; left > 0 && looked < PrioritiesInTurn && priority is { } next; looked++)
+        {
+            left -= turn.Statement(PromotePrioritySql).With(next).With(turn.Now).With(left).Execute();
+            priority = turn.Statement(NextPrioritySql).With(next - 1).Scalar();
+        }
+
+        if (left > 0)
+        {
+            turn.Statement(PromoteSql).With(turn.Now).With(left).Execute();
+        }
+
+        turn.Effects.ReadyHere();
     }
 
     private bool HasRoom

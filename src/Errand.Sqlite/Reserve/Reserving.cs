@@ -7,30 +7,32 @@ namespace Errand.Sqlite.Reserve;
 /// </summary>
 internal sealed class Reserving : Part<Turn>
 {
-    /// <summary>
-    /// Tasks of other workers that one reserve looks past at most; it continues when those have been taken.
-    /// </summary>
-    private const int LookPast = 1_000;
+    /// <summary>Expired tasks that one look at a queue ends at most; the next continues.</summary>
+    private const int ExpiredInLook = 1_000;
 
     private readonly WaitingWorkers<Turn, Waiting> _waiting;
     private readonly Incarnations _incarnations;
     private readonly Pauses _pauses;
     private readonly Parking _parking;
+    private readonly Promotion _promotion;
     private readonly TimeProvider _time;
-    private readonly HashSet<long> _emptyQueues = []; // Queues seen to have no ready task, in this transaction.
+    private readonly ReadyTasks _ready = new();
+    private readonly Dictionary<string, ReadyQueues> _patterns = new(StringComparer.Ordinal);
+    private readonly HashSet<(long Owner, long Queue)> _empty = []; // Queues seen to have nothing for a worker, in this transaction.
     private readonly List<TaskLease> _undelivered = []; // Started by a commit whose outcome is unknown: not to be orphaned.
     private Effects? _heard; // The transaction whose readiness the version has counted.
     private long _readyVersion; // Rises whenever tasks may have become ready; whoever has seen all of this version has seen all.
     private bool _looksOn; // Of this turn: there may be more than was looked at.
-    private int _turnOfQueue; // Among the queues of one pattern.
 
     internal Reserving(
-        WaitingWorkers<Turn, Waiting> waiting, Incarnations incarnations, Pauses pauses, Parking parking, TimeProvider time)
+        WaitingWorkers<Turn, Waiting> waiting, Incarnations incarnations, Pauses pauses, Parking parking, Promotion promotion,
+        TimeProvider time)
     {
         _waiting = waiting;
         _incarnations = incarnations;
         _pauses = pauses;
         _parking = parking;
+        _promotion = promotion;
         _time = time;
         _incarnations.WhenDropped(_waiting.FailOf);
     }
@@ -43,8 +45,7 @@ internal sealed class Reserving : Part<Turn>
     /// <inheritdoc cref="IBackend.ReserveAsync"/>
     internal ValueTask<IReadOnlyList<ReservedTask>> ReserveAsync(ReserveRequest request, CancellationToken cancellationToken)
     {
-        Arguments.Check(request);
-        return _waiting.ReserveAsync(new Waiting(this, request, _time), cancellationToken);
+        return _waiting.ReserveAsync(new Waiting(this, Arguments.Copy(request), _time), cancellationToken);
     }
 
     internal LocalWorker? WorkerOf(long owner) => _incarnations.Find(owner);
@@ -69,6 +70,11 @@ internal sealed class Reserving : Part<Turn>
     internal override void Doubted(Doubt why)
     {
         _readyVersion++;
+        if (why is not (Doubt.Polled or Doubt.OthersWrote))
+        {
+            _patterns.Clear(); // Names may have other numbers now.
+        }
+
         if (why is Doubt.RolledBack or Doubt.OutcomeUnknown)
         {
             foreach (var waiting in _waiting)
@@ -86,7 +92,7 @@ internal sealed class Reserving : Part<Turn>
     /// <summary>Whoever was never told of a task does not run it: it waits again, uncharged.</summary>
     internal override void Began(Turn turn)
     {
-        _emptyQueues.Clear();
+        _empty.Clear();
         foreach (var lease in _undelivered)
         {
             Settling.Release(turn, lease);
@@ -95,7 +101,7 @@ internal sealed class Reserving : Part<Turn>
 
     /// <summary>
     /// Inserts a new task that is due: as running for a worker that waits on its queue, knows its name and has room,
-    /// but only while no earlier task is ready, as seen inside this transaction; else as pending.
+    /// but only while no earlier task is ready for that worker, as seen inside this transaction; else as pending.
     /// </summary>
     internal void Offer(Turn turn, NewTask task, long id, long queue, long name, long due)
     {
@@ -107,7 +113,7 @@ internal sealed class Reserving : Part<Turn>
         else
         {
             turn.Insert(task, id, queue, name, due, Turn.Nobody);
-            _emptyQueues.Remove(queue);
+            _empty.Clear();
         }
     }
 
@@ -122,29 +128,26 @@ internal sealed class Reserving : Part<Turn>
         {
             if (waiting.HasRoom && waiting.Takes(turn, queue, name))
             {
-                return IsEmpty(turn, queue) ? waiting : null;
+                return IsEmpty(turn, waiting, queue) ? waiting : null;
             }
         }
 
         return null;
     }
 
-    // language=sqlite
-    private const string AnyReadySql = "select 1 from errand_tasks where queue = @queue and state = 10 limit 1";
-
-    private bool IsEmpty(Turn turn, long queue)
+    private bool IsEmpty(Turn turn, Waiting waiting, long queue)
     {
-        if (_emptyQueues.Contains(queue))
+        if (_empty.Contains((waiting.Owner, queue)))
         {
             return true;
         }
 
-        if (turn.Statement(AnyReadySql).With(queue).Scalar() is not null)
+        if (waiting.Worker is not { } worker || ReadyTasks.HasAny(turn, queue, worker))
         {
             return false;
         }
 
-        _emptyQueues.Add(queue);
+        _empty.Add((waiting.Owner, queue));
         return true;
     }
 
@@ -176,6 +179,70 @@ internal sealed class Reserving : Part<Turn>
         }
     }
 
+    /// <summary>Whether a turn without operations has anything to do, as far as a read can tell: better once too often.</summary>
+    internal bool IsWorthATurn(Turn reader)
+    {
+        if (_promotion.IsDue(reader) || _parking.HasWork(reader.Now))
+        {
+            return true;
+        }
+
+        foreach (var waiting in _waiting)
+        {
+            if (waiting.SeenVersion != _readyVersion && waiting.HasRoom && waiting.Worker is { } worker
+                && IsAnythingFor(reader, worker, waiting.Request.Queues))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool IsAnythingFor(Turn reader, LocalWorker worker, IReadOnlyList<QueueSubscription> subscriptions)
+    {
+        foreach (var subscription in subscriptions)
+        {
+            if (!subscription.IsPattern)
+            {
+                if (reader.Names.Find(reader.Database, subscription.Queue) is { } queue
+                    && (ReadyTasks.HasAny(reader, queue, worker) || Parking.IsAnyUnknown(reader, queue)))
+                {
+                    return true;
+                }
+
+                continue;
+            }
+
+            var queues = PatternOf(subscription);
+            queues.Begin(reader);
+            while (queues.Next(reader) is { } queue)
+            {
+                if (ReadyTasks.HasAny(reader, queue, worker) || Parking.IsAnyUnknown(reader, queue))
+                {
+                    return true;
+                }
+            }
+
+            if (queues.IsCut)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private ReadyQueues PatternOf(QueueSubscription subscription)
+    {
+        if (!_patterns.TryGetValue(subscription.Queue, out var queues))
+        {
+            _patterns.Add(subscription.Queue, queues = new ReadyQueues(subscription));
+        }
+
+        return queues;
+    }
+
     private void Reserve(Turn turn, Waiting waiting, QueueSubscription subscription)
     {
         if (!waiting.HasRoom)
@@ -189,57 +256,44 @@ internal sealed class Reserving : Part<Turn>
             return;
         }
 
-        var ready = Pauses.ReadyQueues(turn);
-        _turnOfQueue++;
-        for (var i = 0; i < ready.Count && waiting.HasRoom; i++)
+        var queues = PatternOf(subscription);
+        queues.Begin(turn);
+        while (waiting.HasRoom && queues.Next(turn) is { } queue)
         {
-            var queue = ready[(i + _turnOfQueue) % ready.Count]; // Among those of one pattern each is first in its turn.
-            if (turn.TextOf(queue) is var text && subscription.Matches(text))
+            var before = waiting.Reserved.Count;
+            Reserve(turn, waiting, queue, turn.TextOf(queue));
+            if (waiting.Reserved.Count > before)
             {
-                Reserve(turn, waiting, queue, text);
+                queues.NoteServed(queue);
             }
         }
-    }
 
-    // language=sqlite
-    private const string SelectReadySql = """
-        select   id, name, due, epoch, attempt, max_attempts, enqueued, timeout, expires, retry, trace, payload
-        from     errand_tasks
-        where    queue = @queue and state = 10
-        order by priority desc, due, id
-        """;
+        _looksOn |= queues.IsCut;
+    }
 
     private void Reserve(Turn turn, Waiting waiting, long queue, string queueName)
     {
-        if (_pauses.IsPaused(queue))
+        if (_pauses.IsPaused(queue) || waiting.Worker is not { } worker)
         {
             return;
         }
 
         var first = waiting.Reserved.Count;
-        var passed = 0;
-        List<(long Id, long Name)>? unknown = null;
         List<long>? expired = null;
-        var ready = turn.Statement(SelectReadySql).With(queue);
-        while (waiting.HasRoom && passed < LookPast && ready.Step())
+        _ready.Open(turn, queue, worker);
+        while (waiting.HasRoom && !(expired?.Count >= ExpiredInLook) && _ready.Next() is { } row)
         {
-            if (!ready.IsNull(8) && ready.Int64(8) <= turn.Now)
+            if (!row.IsNull(8) && row.Int64(8) <= turn.Now)
             {
-                passed++;
-                (expired ??= []).Add(ready.Int64(0));
-            }
-            else if (waiting.Knows(ready.Int64(1)))
-            {
-                waiting.Reserved.Add(ReadReady(turn, ready, waiting.Owner, queueName));
+                (expired ??= []).Add(row.Int64(0));
             }
             else
             {
-                passed++;
-                (unknown ??= []).Add((ready.Int64(0), ready.Int64(1)));
+                waiting.Reserved.Add(ReadReady(turn, row, waiting.Owner, queueName));
             }
         }
 
-        ready.Reset();
+        _ready.Close();
         foreach (var task in CollectionsMarshal.AsSpan(waiting.Reserved)[first..])
         {
             turn.Start(task.Lease.Id.Value, waiting.Owner);
@@ -247,9 +301,9 @@ internal sealed class Reserving : Part<Turn>
 
         expired?.ForEach(id => Expiry.End(turn, id));
         _looksOn |= expired is not null; // What stands behind them may not have been seen.
-        if (unknown is not null)
+        if (waiting.HasRoom)
         {
-            _parking.Park(turn, unknown);
+            _looksOn |= _parking.ParkUnknown(turn, queue);
         }
     }
 

@@ -9,6 +9,9 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
     /// <summary>What this transaction has started for it.</summary>
     internal List<ReservedTask> Reserved { get; } = new(Math.Min(request.MaxTasks, 64));
 
+    /// <summary>The worker that waits; null before the writer has seen it.</summary>
+    internal LocalWorker? Worker => _worker;
+
     internal bool HasRoom => Reserved.Count < Request.MaxTasks && (Request.FreeSlots is not { } free || Reserved.Count < free());
 
     internal override void Hear()

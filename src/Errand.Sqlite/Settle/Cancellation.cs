@@ -1,16 +1,16 @@
 namespace Errand.Sqlite.Settle;
 
 /// <summary>
-/// Cancel: a task that waits ends at once; one that runs is marked, and its worker is told after every turn that may
-/// have brought such a mark, until the task is settled.
+/// Cancel: a task that waits ends at once; one that runs is marked. Its worker is told after the turn, and again from time
+/// to time until the task is settled.
 /// </summary>
 internal sealed class Cancellation(Incarnations incarnations, TimeProvider time) : Part<Turn>
 {
     /// <summary>How often marks that others have made are looked for at most.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(250);
 
-    private bool _mayBeMarked; // Somebody has written who may have marked a task of ours.
-    private bool _isMarkedHere; // One of those marks is of this turn.
+    private readonly List<TaskLease> _marked = []; // In this turn: told at once, and only these, whatever was marked before.
+    private bool _mayBeMarked; // A task of ours may be marked, and not be settled yet.
     private long _lastLook;
 
     internal override Moments Hears => Moments.Doubted | Moments.Tidy;
@@ -28,7 +28,7 @@ internal sealed class Cancellation(Incarnations incarnations, TimeProvider time)
         """;
 
     // language=sqlite
-    private const string RequestCancelSql = "update errand_tasks set cancelled = 1 where id = @id and state = 12";
+    private const string RequestCancelSql = "update errand_tasks set cancelled = 1 where id = @id and state = 12 returning owner, epoch";
 
     /// <returns>Null when there is no such task.</returns>
     private CancelOutcome? Cancel(Turn turn, long id)
@@ -38,10 +38,13 @@ internal sealed class Cancellation(Incarnations incarnations, TimeProvider time)
             return CancelOutcome.Cancelled;
         }
 
-        if (turn.Statement(RequestCancelSql).With(id).Execute() == 1)
+        var marked = turn.Statement(RequestCancelSql).With(id);
+        if (marked.Step())
         {
+            var lease = Leases.Of(id, marked.Int64(0), marked.Int64(1));
+            marked.Execute();
             turn.Effects.WakeOthers();
-            turn.Effects.AfterCommit(() => _mayBeMarked = _isMarkedHere = true);
+            turn.Effects.AfterCommit(() => _marked.Add(lease));
             return CancelOutcome.Requested;
         }
 
@@ -72,29 +75,34 @@ internal sealed class Cancellation(Incarnations incarnations, TimeProvider time)
     /// <summary>The workers of this process hear which of their tasks are to be cancelled.</summary>
     internal override ValueTask TidyAsync(Turn? reader)
     {
-        if (reader is null || !_mayBeMarked || (!_isMarkedHere && time.GetElapsedTime(_lastLook) < LookInterval))
+        List<TaskLease> cancelled = [.. _marked];
+        _marked.Clear();
+        if (reader is not null && _mayBeMarked && time.GetElapsedTime(_lastLook) >= LookInterval)
         {
-            return default;
+            _lastLook = time.GetTimestamp();
+            _mayBeMarked = false;
+            Look(reader, cancelled);
         }
 
-        _mayBeMarked = _isMarkedHere = false;
-        _lastLook = time.GetTimestamp();
-        foreach (var worker in incarnations)
+        _mayBeMarked |= cancelled.Count > 0; // Until they are settled: a task may have been on its way to its worker.
+        foreach (var lease in cancelled)
         {
-            if (worker.CancelRequested is not { } tell)
-            {
-                continue;
-            }
-
-            var rows = reader.Statement(SelectCancelledSql).With(worker.Owner);
-            while (rows.Step())
-            {
-                tell(Leases.Of(rows.Int64(0), worker.Owner, rows.Int64(1)));
-                _mayBeMarked = true; // Until it is settled: the task may have been on its way to the worker.
-            }
+            incarnations.Find(lease.Owner.Value)?.CancelRequested?.Invoke(lease);
         }
 
         return default;
+    }
+
+    private void Look(Turn reader, List<TaskLease> cancelled)
+    {
+        foreach (var worker in incarnations)
+        {
+            var rows = reader.Statement(SelectCancelledSql).With(worker.Owner);
+            while (rows.Step())
+            {
+                cancelled.Add(Leases.Of(rows.Int64(0), worker.Owner, rows.Int64(1)));
+            }
+        }
     }
 
     // language=sqlite

@@ -9,6 +9,9 @@ internal sealed class Neighbours(
     /// <summary>The shortest time between two looks, while others are busy.</summary>
     private static readonly TimeSpan ShortestPoll = TimeSpan.FromMilliseconds(1);
 
+    /// <summary>The longest while a caller waits for a result: a process without a worker has nothing that wakes it.</summary>
+    private static readonly TimeSpan ResultPoll = TimeSpan.FromMilliseconds(25);
+
     private readonly PollPace _pace = new(time);
     private readonly List<long> _workers = []; // Of other backends, as of the last change that others made.
     private bool _mayHaveChanged; // Others have written: who they are is read again.
@@ -33,13 +36,14 @@ internal sealed class Neighbours(
     {
         if (!store.IsMemory && (waiting.Count > 0 || results.IsWaitedFor))
         {
+            _pace.Limit(results.IsWaitedFor ? ResultPoll : null);
             _pace.Plan(agenda);
         }
     }
 
     /// <summary>
-    /// Looks whether somebody else has written. Quickly while others are busy, and then ever more slowly: an idle
-    /// process looks once a second.
+    /// Looks whether somebody else has written. Quickly while others are busy, and then ever more slowly: a process in
+    /// which nobody waits for a result looks once a second.
     /// </summary>
     internal override Action<Turn>? Upkeep(Turn reader, long now)
     {
@@ -48,7 +52,7 @@ internal sealed class Neighbours(
             return null;
         }
 
-        if (reader.Database.HasChanged)
+        if (reader.Database.LookForChange())
         {
             _pace.Restart(ShortestPoll);
             doubt(Doubt.Polled); // The turn's begin looks closer.

@@ -5,12 +5,13 @@ namespace Errand.Sqlite.Workers;
 
 /// <summary>The life of an incarnation of this backend: how it begins, beats, reconciles and ends.</summary>
 internal sealed class WorkerLife(
-    SqliteStore store, SqliteBackendOptions options, Incarnations incarnations, Sweep sweep, Neighbours neighbours,
+    SqliteStore store, SqliteBackendOptions options, Incarnations incarnations, Sweep sweep, Parking parking, Neighbours neighbours,
     ILogger logger)
 {
     private bool _reported; // That locks do not lock here. The writer's alone.
 
-    internal Operation<Turn, long> Begin(WorkerRegistration registration) => new BeginOperation(this, incarnations, sweep, registration);
+    internal Operation<Turn, long> Begin(WorkerRegistration registration) =>
+        new BeginOperation(this, incarnations, sweep, parking, registration);
 
     internal Operation<Turn, bool> Beat(long owner) => new BeatOperation(incarnations, owner);
 
@@ -39,7 +40,7 @@ internal sealed class WorkerLife(
     }
 
     private sealed class BeginOperation(
-        WorkerLife life, Incarnations incarnations, Sweep sweep, WorkerRegistration registration)
+        WorkerLife life, Incarnations incarnations, Sweep sweep, Parking parking, WorkerRegistration registration)
         : Operation<Turn, long>
     {
         private LocalWorker? _worker;
@@ -52,6 +53,7 @@ internal sealed class WorkerLife(
             sweep.Look(turn); // A worker that died before this one came is noticed now, not at the next look. First: no row of its own.
             Incarnations.Insert(turn, _worker, registration);
             sweep.RemoveStrayLockFiles(turn);
+            parking.Unpark(turn, _worker);
             Result = _worker.Owner;
         }
 

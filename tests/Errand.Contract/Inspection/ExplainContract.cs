@@ -105,7 +105,7 @@ public abstract class ExplainContract<TStore> : StoreTest<TStore>
     }
 
     [Fact]
-    public async Task It_is_explained_that_a_parked_task_is_offered_again_now_that_its_name_is_known()
+    public async Task It_is_explained_that_a_parked_task_waits_again_now_that_its_name_is_known()
     {
         var backend = Timed();
         var owner = await BeginAsync(backend);
@@ -113,8 +113,19 @@ public abstract class ExplainContract<TStore> : StoreTest<TStore>
         Assert.Empty(await TakeAsync(backend, owner));
         await BeginBusyAsync(backend, Defaults.Queue, 1, "x");
         Assert.Equal(
-            "It was put aside while nobody knew its name, and is offered again at 2030-01-01 00:01:00Z.",
-            await ExplainedAsync(backend, id, TaskState.Scheduled));
+            "It is due, and will be started when the tasks before it have been.", await ExplainedAsync(backend, id, TaskState.Pending));
+    }
+
+    [Fact]
+    public async Task Tasks_of_another_worker_s_names_are_no_tasks_before_it()
+    {
+        var backend = Live();
+        await BeginBusyAsync(backend, Defaults.Queue, 1, "b");
+        var owner = await BeginBusyAsync(backend, Defaults.Queue, 1, "a");
+        await backend.EnqueueAsync([.. Enumerable.Range(0, 1_500).Select(_ => Task1("b"))], Token);
+        var id = await AddAsync(backend);
+        Assert.Equal(id, (await TakeOneAsync(backend, owner)).Lease.Id); // So that what is explained is true.
+        Assert.StartsWith("It runs since", await ExplainedAsync(backend, id, TaskState.Running), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -134,4 +134,29 @@ public abstract class CancelContract<TStore> : StoreTest<TStore>
         Assert.Equal(TaskState.Cancelled, ended.State);
         Assert.Empty(await TakeAsync(backend, owner));
     }
+
+    [Fact]
+    public async Task A_worker_hears_of_each_of_many_cancels()
+    {
+        var backend = Live();
+        var told = new System.Collections.Concurrent.ConcurrentDictionary<TaskLease, int>();
+        var owner = await backend.BeginWorkerAsync(
+            new WorkerRegistration
+            {
+                Lease = TimeSpan.FromSeconds(30), TaskNames = ["a"],
+                CancelRequested = lease => told.AddOrUpdate(lease, 1, (_, times) => times + 1),
+            },
+            Token);
+        var ids = await AddManyAsync(backend, 300);
+        var leases = (await TakeAsync(backend, owner, 1_000)).Select(task => task.Lease).ToArray();
+
+        foreach (var id in ids)
+        {
+            Assert.Equal(CancelOutcome.Requested, await backend.CancelAsync(id, Token));
+        }
+
+        await Errand.TestKit.Eventually.TrueAsync(() => told.Count == 300, "the worker hears of all");
+        Assert.Equal(leases.Select(lease => lease.Id).Order(), told.Keys.Select(lease => lease.Id).Order());
+        Assert.InRange(told.Values.Sum(), 300, 300 * 30); // Not each of them again for each that follows.
+    }
 }

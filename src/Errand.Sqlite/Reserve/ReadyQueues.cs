@@ -1,0 +1,86 @@
+namespace Errand.Sqlite.Reserve;
+
+/// <summary>
+/// The queues of a pattern that have tasks ready. Each look begins after the queue that was served last, and goes only as
+/// far as it must: a turn does not read all of thousands of queues.
+/// </summary>
+internal sealed class ReadyQueues(QueueSubscription pattern)
+{
+    /// <summary>Hops in the index that one look takes at most.</summary>
+    private const int HopsInLook = 500;
+
+    private readonly List<long> _matching = []; // The numbers of all names that match, in order.
+    private long _lastName; // Names up to this number have been compared.
+    private long _first; // Where the next look begins.
+
+    // Of the look that is under way.
+    private long _place;
+    private long _end;
+    private int _hops;
+
+    /// <summary>Whether the look has ended before it had seen every queue.</summary>
+    internal bool IsCut => _hops > HopsInLook;
+
+    // language=sqlite
+    private const string SelectNewNamesSql = "select id, text from errand_names where id > @last order by id";
+
+    internal void Begin(Turn turn)
+    {
+        var names = turn.Statement(SelectNewNamesSql).With(_lastName);
+        while (names.Step())
+        {
+            _lastName = names.Int64(0);
+            if (pattern.Matches(names.Text(1)))
+            {
+                _matching.Add(_lastName);
+            }
+        }
+
+        (_place, _end, _hops) = (_first, long.MaxValue, 0);
+    }
+
+    // language=sqlite
+    private const string NextReadyQueueSql = "select queue from errand_tasks where state = 10 and queue >= @queue order by queue limit 1";
+
+    /// <summary>The next queue; null when all have been seen, or the look was long enough.</summary>
+    internal long? Next(Turn turn)
+    {
+        while (++_hops <= HopsInLook)
+        {
+            var ready = NextMatching(_place) is { } matching && matching < _end
+                ? turn.Statement(NextReadyQueueSql).With(matching).Scalar()
+                : null;
+            if (ready is not { } queue || queue >= _end)
+            {
+                if (_end != long.MaxValue || _first == 0)
+                {
+                    return null;
+                }
+
+                (_place, _end) = (0, _first); // From the beginning, up to where this look began.
+            }
+            else if (NextMatching(queue) == queue)
+            {
+                _place = queue + 1;
+                return queue;
+            }
+            else
+            {
+                _place = queue;
+            }
+        }
+
+        _first = _place; // The next look continues.
+        return null;
+    }
+
+    /// <summary>Tasks were taken from a queue: it is the others' turn.</summary>
+    internal void NoteServed(long queue) => _first = queue + 1;
+
+    private long? NextMatching(long from)
+    {
+        var place = _matching.BinarySearch(from);
+        place = place < 0 ? ~place : place;
+        return place < _matching.Count ? _matching[place] : null;
+    }
+}
