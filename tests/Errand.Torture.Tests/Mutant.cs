@@ -56,7 +56,17 @@ public sealed record Mutant(string Name, params (string File, string Guard, stri
         {
             Seconds = 10,
         },
+        new("id taken for its own after a conflict", (
+            "Errand.Sqlite/Enqueue/Enqueuing.cs", "var before = MayBeDone ? _enqueued[i] : default;", "var before = _enqueued[i];"))
+        {
+            Seconds = 10,
+            Backend = "memory",
+        },
+        new("orphan not given back", ("Errand.Sqlite/Workers/Sweep.cs", "        ReleaseOrphans(turn);\n", "")),
     ];
+
+    /// <summary>On which store it is caught: in memory, where no answer is lost, callers may do what they should not.</summary>
+    public string Backend { get; private init; } = "sqlite";
 
     /// <summary>How long it takes to be caught, nearly always.</summary>
     public int Seconds { get; private init; } = 20;

@@ -26,7 +26,10 @@ public sealed class MutantTests
         for (var seed = 1; seed <= 3 && (code == 0 || HasTestedNothing(output)); seed++)
         {
             (code, output) = await TortureProgram.RunAsync(
-                folder, [folder.File("built/Errand.Torture.dll"), "run", "--seconds", $"{mutant.Seconds}", "--seed", $"{seed}"]);
+                folder, [
+                    folder.File("built/Errand.Torture.dll"), "run", "--backend", mutant.Backend, "--seconds", $"{mutant.Seconds}",
+                    "--seed", $"{seed}",
+                ]);
         }
 
         Assert.True(code == 1 && !HasTestedNothing(output), output);

@@ -81,6 +81,12 @@ internal sealed partial class Checker
                 Say($"lost: task {id} was acknowledged and is not among the finished");
             }
 
+            if (events.Count(one => one is { Kind: EventKind.Enqueued, Other: 1 }) > 1)
+            {
+                Lost++;
+                Say($"lost: two tasks were each told that they are the new task {id}");
+            }
+
             // By epoch: a handler whose process was stopped after its reserve may start later than that of the next epoch.
             var starts = events.Where(one => one.Kind == EventKind.Started).OrderBy(one => one.Epoch).ToList();
             var end = final.GetValueOrDefault(id);

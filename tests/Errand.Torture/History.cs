@@ -31,7 +31,7 @@ public enum EventKind
     /// </summary>
     Enqueue,
 
-    /// <summary>It was acknowledged. Value: the most attempts that the task may have.</summary>
+    /// <summary>It was acknowledged. Value: the most attempts that the task may have. Other: 1 when it was told to be new.</summary>
     Enqueued,
 
     /// <summary>It was answered that another task has the key. Other: which.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
@@ -15,6 +16,7 @@ internal sealed class MemoryStage : IStage
     private readonly SqliteBackend _backend = new(":memory:");
     private readonly History _history;
     private readonly List<string> _problems = [];
+    private readonly ConcurrentDictionary<TaskId, bool> _guessed = new();
 
     internal MemoryStage(string folder, TortureOptions options)
     {
@@ -32,7 +34,7 @@ internal sealed class MemoryStage : IStage
         for (var i = 1; i <= 2; i++)
         {
             var (name, own) = (History.Name("producer", i), new Random(random.Next()));
-            players.Add(Task.Run(() => new Producer(_backend, _history.As(name), own, withEffects: false).RunAsync(stop.Token)));
+            players.Add(Task.Run(() => new Producer(_backend, _history.As(name), own, _guessed).RunAsync(stop.Token)));
         }
 
         for (var i = 1; i <= 3; i++)

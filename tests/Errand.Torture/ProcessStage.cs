@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -108,6 +109,27 @@ internal sealed class ProcessStage(string folder, Store store, TortureOptions op
             _history.As(NameOf(victim)).Note(EventKind.Killed);
             process.Kill();
             await process.WaitForExitAsync();
+            if (victim.Role == "worker" && _random.Next(3) == 0)
+            {
+                await OrphanAsync(process.Id);
+            }
+        }
+    }
+
+    /// <summary>What a copy of a database in use is like, or one that was cleared by hand: tasks run on a worker of which there is no row.</summary>
+    private async Task OrphanAsync(int process)
+    {
+        try
+        {
+            await store.ScalarAsync(string.Create(
+                CultureInfo.InvariantCulture, $"""
+                delete from errand_worker_names where worker in (select id from errand_workers where process = {process});
+                delete from errand_workers where process = {process}
+                """));
+        }
+        catch (DbException)
+        {
+            // The vandal holds it.
         }
     }
 

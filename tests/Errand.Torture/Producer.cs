@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 
 namespace Errand.Torture;
@@ -6,8 +7,18 @@ namespace Errand.Torture;
 /// Enqueues, alone and in bulk, each task with an id had before; what was answered by nothing but trouble is often asked again. Cancels
 /// some of its own.
 /// </summary>
-internal sealed class Producer(IBackend backend, History history, Random random, bool withEffects = true)
+/// <param name="backend">The store.</param>
+/// <param name="history">What it has done.</param>
+/// <param name="random">What it does.</param>
+/// <param name="guessed">
+/// Where no answer can be lost, as no process can: ids that the producers of this process have guessed rather than been given. There
+/// some tasks have no id of their own, and must not be given one that a guess has taken. Null where processes die.
+/// </param>
+internal sealed class Producer(
+    IBackend backend, History history, Random random, ConcurrentDictionary<TaskId, bool>? guessed = null)
 {
+    private readonly bool _hasFile = guessed is null;
+
     /// <summary>So few that the producers get into each other's way.</summary>
     private const int Keys = 12;
 
@@ -30,10 +41,16 @@ internal sealed class Producer(IBackend backend, History history, Random random,
         {
             try
             {
+                if (guessed is not null && random.Next(6) == 0)
+                {
+                    await EnqueueWithoutIdAsync(queue);
+                    continue;
+                }
+
                 var orders = new Order[random.Next(8) == 0 ? random.Next(2, 7) : 1];
                 for (var i = 0; i < orders.Length; i++)
                 {
-                    orders[i] = NewOrder(await queue.NewIdAsync(CancellationToken.None));
+                    orders[i] = NewOrder(await NewIdAsync(queue));
                 }
 
                 await EnqueueAsync(queue, orders, stop);
@@ -51,9 +68,36 @@ internal sealed class Producer(IBackend backend, History history, Random random,
             {
                 // Unknown or refused: the task may exist or not. The next one is another.
             }
+            catch (ArgumentException) when (guessed is not null)
+            {
+                // A guess beyond all ids that are given out so far.
+            }
 
             await Task.Delay(random.Next(1, 8), CancellationToken.None);
         }
+    }
+
+    /// <summary>Mostly an id that was given; at times one that will be given to somebody else later.</summary>
+    private async Task<TaskId> NewIdAsync(TaskQueue queue)
+    {
+        var id = await queue.NewIdAsync(CancellationToken.None);
+        while (guessed?.ContainsKey(id) == true)
+        {
+            id = await queue.NewIdAsync(CancellationToken.None);
+        }
+
+        var guess = new TaskId(id.Value + random.Next(1, 8));
+        return guessed is not null && random.Next(30) == 0 && guessed.TryAdd(guess, true) ? guess : id;
+    }
+
+    /// <summary>What has no id of its own can be noted only when it is answered.</summary>
+    private async Task EnqueueWithoutIdAsync(TaskQueue queue)
+    {
+        var order = NewOrder(default);
+        var options = order.Options with { Id = null, UniqueKey = null, UniqueFor = null, ExpiresAt = null };
+        var handle = await queue.EnqueueAsync(order.Work, options, CancellationToken.None);
+        history.Note(EventKind.Enqueue, handle.Id.Value, queue: options.Queue);
+        NoteAnswer(new Order(handle.Id, order.Work, options), handle);
     }
 
     private async Task EnqueueAsync(TaskQueue queue, Order[] orders, CancellationToken stop)
@@ -105,7 +149,7 @@ internal sealed class Producer(IBackend backend, History history, Random random,
             return;
         }
 
-        history.Note(EventKind.Enqueued, order.Id.Value, value: order.Options.Retry!.MaxAttempts);
+        history.Note(EventKind.Enqueued, order.Id.Value, value: order.Options.Retry!.MaxAttempts, other: answer.IsNew ? 1 : 0);
         _recent.Enqueue(order.Id);
         if (_recent.Count > 20)
         {
@@ -132,13 +176,13 @@ internal sealed class Producer(IBackend backend, History history, Random random,
 
     private Work NewWork()
     {
-        if (withEffects && Stopwatch.GetElapsedTime(_stubbornAt) >= StubbornEvery)
+        if (_hasFile && Stopwatch.GetElapsedTime(_stubbornAt) >= StubbornEvery)
         {
             _stubbornAt = Stopwatch.GetTimestamp();
             return new Work(2_500, Failures: 0, HeedsToken: false);
         }
 
-        var effect = withEffects && random.Next(4) == 0 ? (Effect)random.Next(1, 3) : Effect.None;
+        var effect = _hasFile && random.Next(4) == 0 ? (Effect)random.Next(1, 3) : Effect.None;
         var milliseconds = random.Next(40) switch
         {
             0 => random.Next(500, 2_500),
