@@ -186,14 +186,10 @@ internal sealed class SqliteStore
         return database;
     }
 
-    /// <summary>Opens a connection to a file that is there, for reads alone.</summary>
+    /// <summary>Opens a connection to the file that is open, for reads alone.</summary>
     internal SqliteDatabase OpenForReads()
     {
-        if (FileName is null || !File.Exists(FileName))
-        {
-            throw new BackendException($"{Name} does not exist; there is nothing to read.");
-        }
-
+        CheckIsSame();
         var database = SqliteDatabase.Open(Location, Name, _options.Vfs);
         try
         {

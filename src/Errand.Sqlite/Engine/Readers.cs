@@ -113,6 +113,10 @@ internal sealed class Readers(SqliteStore store, SqliteBackendOptions options, P
             {
                 store.Schema.CheckReadable(database);
                 database.NoteChange();
+                if (_names.HaveGone(database))
+                {
+                    _names.Forget();
+                }
             }
 
             read.Run(new Turn(database, _names, _ids, parts, time.GetUtcNow().ToUnixTimeMilliseconds()));
