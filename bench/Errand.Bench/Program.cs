@@ -17,8 +17,9 @@ if (args is [Member.Role, ..])
 await using var server = new PostgresServer();
 IScenario[] scenarios =
 [
-    new Seed(), new Space(), new Limit(), new Processes(), new Scheduled(),
+    new Seed(), new Space(), new Limit(), new Processes(), new Scheduled(), new Strain(),
     new PostgresLimit(server), new Sustained(server), new Pickup(server),
+    new Strain(server),
 ];
 Options options;
 try

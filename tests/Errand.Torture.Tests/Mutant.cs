@@ -29,8 +29,8 @@ public sealed record Mutant(string Name, params (string File, string Guard, stri
             "wake-up only",
             (
                 "Errand.Sqlite/Workers/Neighbours.cs",
-                "if (reader.Database.HasChanged)",
-                "if (_pace.Interval == TimeSpan.Zero && reader.Database.HasChanged)"),
+                "if (reader.Database.LookForChange())",
+                "if (_pace.Interval == TimeSpan.Zero && reader.Database.LookForChange())"),
             (
                 "Errand.Sqlite/Reserve/Reserving.cs",
                 "        _readyVersion++;\n        if (why is",

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Errand.PostgreSql;
 using Npgsql;
 
@@ -30,6 +31,18 @@ internal sealed class ServerPlace(PostgresServer server, string schema) : IAsync
         await using var command = source.CreateCommand(script);
         await command.ExecuteNonQueryAsync();
         return source;
+    }
+
+    /// <summary>One connection of a stranger's, open.</summary>
+    internal async Task<DbConnection> ConnectAsync()
+    {
+        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(server.ConnectionString)
+        {
+            SearchPath = schema,
+            Pooling = false,
+        }.ConnectionString);
+        await connection.OpenAsync();
+        return connection;
     }
 
     /// <summary>Megabytes of a table with its indexes.</summary>

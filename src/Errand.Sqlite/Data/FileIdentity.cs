@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Errand.Sqlite.Data;
 
 /// <summary>Which file a path leads to at this moment, and how many names that file has.</summary>
-internal readonly record struct FileIdentity(ulong Device, ulong Inode, uint Names)
+internal readonly partial record struct FileIdentity(ulong Device, ulong Inode, uint Names)
 {
     private const int CurrentFolder = -100; // AT_FDCWD, for paths that are not absolute.
     private const uint Basics = 0x7FF; // STATX_BASIC_STATS
@@ -31,9 +31,8 @@ internal readonly record struct FileIdentity(ulong Device, ulong Inode, uint Nam
     /// <summary>Whether it is the same file, whatever names it has now.</summary>
     internal bool IsSameAs(FileIdentity other) => Device == other.Device && Inode == other.Inode;
 
-    [DllImport("libc", EntryPoint = "statx")]
-    private static extern int StatX(
-        int folder, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags, uint mask, out Found found);
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int StatX(int folder, string path, int flags, uint mask, out Found found);
 
     /// <summary>What the kernel says, laid out alike on every architecture (https://man7.org/linux/man-pages/man2/statx.2.html).</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]
