@@ -3,7 +3,7 @@ using Errand.TestKit;
 
 namespace Errand.Sqlite.Tests;
 
-/// <summary>Tests of applications empty all tables between two tests, while the host runs.</summary>
+/// <summary>What others change by hand: all tables are emptied between two tests while the host runs, or the counter is set.</summary>
 public sealed class EmptiedTests : SharedStoreTest<SqliteFull>
 {
     private static readonly string[] Tables =
@@ -37,6 +37,23 @@ public sealed class EmptiedTests : SharedStoreTest<SqliteFull>
         await using var other = Store.CreateBeside(backend);
         Assert.Equal(("a", "mail"), await NamesAsync(other, task.Lease.Id));
         Assert.Equal(QueueOverview.CountLimit, (await InspectorOf(other).GetOverviewAsync(Token)).Count(TaskState.Pending));
+    }
+
+    [Fact]
+    public async Task Ids_end_below_two_to_the_53_and_say_so()
+    {
+        var backend = Live();
+        await AddAsync(backend);
+        await using (var connection = await CallerAsync(backend))
+        {
+            await ExecuteAsync(connection, null, "update errand_counters set next_id = 9007199254740985");
+        }
+
+        await using var other = Store.CreateBeside(backend);
+        var full = await Assert.ThrowsAsync<BackendException>(() => other.NewIdAsync(Token).AsTask());
+        Assert.Contains("2^53", full.Message, StringComparison.Ordinal);
+        Assert.False(full.IsTransient);
+        Assert.InRange((await backend.NewIdAsync(Token)).Value, 1, 1L << 53); // Of the block that it has in hand.
     }
 
     private static async Task<(string Name, string Queue)> NamesAsync(IBackend backend, TaskId id) =>

@@ -8,6 +8,8 @@ internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvide
     /// <summary>A longer one is forever: no process lives to see its end, and a timestamp might not hold it.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(3650);
 
+    private Exception? _broken; // What the worker's callback threw.
+
     internal override TurnStage Stage => TurnStage.Note;
 
     internal override int Rows => 0;
@@ -29,5 +31,35 @@ internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvide
     internal void NoteSeen(long version) => SeenVersion = version;
 
     /// <summary>Whether its wait may end without tasks.</summary>
-    internal virtual bool IsOver => Deadline <= time.GetTimestamp();
+    internal virtual bool IsOver => IsBroken || Deadline <= time.GetTimestamp();
+
+    /// <summary>Whether the worker's own callback has thrown. It is not asked again, and the wait ends.</summary>
+    protected bool IsBroken => _broken is not null;
+
+    /// <summary>How many tasks the worker can start now.</summary>
+    protected int FreeSlots()
+    {
+        if (request.FreeSlots is not { } count)
+        {
+            return int.MaxValue;
+        }
+
+        try
+        {
+            return IsBroken ? 0 : count();
+        }
+        catch (Exception e)
+        {
+            _broken = e;
+            return 0;
+        }
+    }
+
+    internal override void Complete()
+    {
+        Refusal = IsBroken && Result.Count == 0
+            ? new BackendException($"The worker's {nameof(ReserveRequest.FreeSlots)} callback threw an exception.", false, _broken)
+            : null;
+        base.Complete();
+    }
 }

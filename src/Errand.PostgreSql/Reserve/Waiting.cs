@@ -38,11 +38,11 @@ internal sealed class Waiting(
     /// <summary>
     /// Its time is over, and it has looked at each of its queues since it came; or nothing may be given any more.
     /// </summary>
-    internal override bool IsOver => Deadline <= _time.GetTimestamp()
+    internal override bool IsOver => IsBroken || Deadline <= _time.GetTimestamp()
         && (_looksLeft <= 0 || SeenVersion == readiness.Version || Room <= 0 || schema.Outdated is not null);
 
     private int RoomBeside(int taken) =>
-        Math.Min(Request.MaxTasks, Request.FreeSlots?.Invoke() ?? int.MaxValue) - taken;
+        Math.Min(Request.MaxTasks, FreeSlots()) - taken;
 
     internal override void Hear() => join(this);
 

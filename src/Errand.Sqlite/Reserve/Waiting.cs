@@ -12,7 +12,7 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
     /// <summary>The worker that waits; null before the writer has seen it.</summary>
     internal LocalWorker? Worker => _worker;
 
-    internal bool HasRoom => Reserved.Count < Request.MaxTasks && (Request.FreeSlots is not { } free || Reserved.Count < free());
+    internal bool HasRoom => Reserved.Count < Request.MaxTasks && Reserved.Count < FreeSlots();
 
     internal override void Hear()
     {

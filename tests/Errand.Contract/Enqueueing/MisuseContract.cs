@@ -167,6 +167,21 @@ public abstract class MisuseContract<TStore> : StoreTest<TStore>
     }
 
     [Fact]
+    public async Task A_count_of_free_slots_that_throws_costs_no_other_caller_anything()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        var reserving = backend.ReserveAsync(
+            new ReserveRequest { Owner = owner, MaxTasks = 1, FreeSlots = () => throw new FormatException() }, Token).AsTask();
+        var ids = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => AddAsync(backend)));
+
+        Assert.Equal(20, ids.Distinct().Count());
+        Assert.Equal(20, (await InspectorOf(backend).ListAsync(cancellationToken: Token)).Tasks.Count);
+        Assert.Equal(20, (await TakeAsync(backend, owner)).Count);
+        await Assert.ThrowsAsync<BackendException>(() => reserving);
+    }
+
+    [Fact]
     public async Task A_callback_that_throws_keeps_no_other_caller_waiting()
     {
         var backend = Live();
