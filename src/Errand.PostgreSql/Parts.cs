@@ -19,7 +19,7 @@ internal sealed class Parts
         var waiting = new WaitingWorkers<Turn, Waiting>(inbox, time);
         var workers = new Incarnations(waiting, store, clock);
         var locks = new IdLocks(store);
-        var unique = new UniqueKeys(clock, locks);
+        var unique = new UniqueKeys(clock);
         var expiry = new Expiry(clock);
         var promotion = new Promotion(waiting, clock);
         var vacuum = new Vacuum(store, options, time, logger, closing.Token);
@@ -66,6 +66,7 @@ internal sealed class Parts
             vacuum,
             results);
         Transactions = new CallersTransactions(store, inbox, parts, Enqueuing, Settling, neighbours);
+        Bulk = new Bulk(store, options, inbox, Transactions, closing);
         Writer = new Writer(
             store, options, clock, inbox, sessions, parts, schema, neighbours, held, results, logger, closing);
     }
@@ -75,6 +76,8 @@ internal sealed class Parts
     internal Enqueuing Enqueuing { get; }
 
     internal CallersTransactions Transactions { get; }
+
+    internal Bulk Bulk { get; }
 
     internal Reserving Reserving { get; }
 

@@ -163,7 +163,10 @@ internal sealed partial class PostgresStore
             await SetUpAsync(connection, isPooled, cancellationToken).ConfigureAwait(false);
             Mark = mark.Store;
             IsDurable = mark.IsDurable;
-            return new Session(connection, isPooled, mark, previous);
+            var session = new Session(connection, isPooled, mark, previous);
+            session.SawIds(previous?.Mark.Store == mark.Store ? previous.Ids.Largest : 0);
+            await SkipIdsAsync(connection, session.Ids.Largest, cancellationToken).ConfigureAwait(false);
+            return session;
         }
         catch (Exception e)
         {
@@ -246,6 +249,16 @@ internal sealed partial class PostgresStore
             throw new BackendException(
                 $"{Name} is behind a pooler of transactions, and transactions are '{level}' there by default. Errand "
                 + "needs 'read committed': alter role ... set default_transaction_isolation = 'read committed'.");
+        }
+    }
+
+    /// <summary>No block that is given from now on holds an id that was given before.</summary>
+    private async Task SkipIdsAsync(NpgsqlConnection connection, long largest, CancellationToken cancellationToken)
+    {
+        var command = new NpgsqlCommand(Sql(TaskIds.SkipSql), connection) { Parameters = { new("largest", largest) } };
+        await using (command.ConfigureAwait(false))
+        {
+            await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -62,4 +62,9 @@ internal static partial class Log
         "'{Store}' was upgraded to schema version {Version} by a newer Errand. This process finishes the tasks that it "
         + "runs and takes no new ones; update it.")]
     internal static partial void Outdated(ILogger logger, string store, int version);
+
+    [LoggerMessage(413, LogLevel.Warning,
+        "{Tasks} live tasks of {Store} had the ids of finished ones and were given new ids. Ids are given twice when a "
+        + "failover loses the server's last commits.")]
+    internal static partial void IdsGivenTwice(ILogger logger, string store, int tasks);
 }

@@ -20,6 +20,10 @@ internal sealed class Session(NpgsqlConnection connection, bool isPooled, Schema
     /// </summary>
     internal InternedNames Names { get; } = previous?.Mark.Store == mark.Store ? previous.Names : new InternedNames();
 
+    /// <summary>
+    /// Blocks are forgotten with their session: the server of the next one may be a promoted standby, which gives them
+    /// again.
+    /// </summary>
     internal TaskIds Ids { get; } = new();
 
     /// <summary>No id of this size or more was known to be given, when last looked at.</summary>
@@ -30,6 +34,9 @@ internal sealed class Session(NpgsqlConnection connection, bool isPooled, Schema
 
     /// <summary>The sequence has given this block last; 0 for none.</summary>
     internal void SawLastBlock(long first) => GivenBelow = first == 0 ? 1 : first + TaskIds.BlockSize;
+
+    /// <summary>The previous session was of the same store, and knew of these ids.</summary>
+    internal void SawIds(long largest) => Ids.Saw(largest);
 
     internal void SawMark(SchemaMark seen) => Mark = seen;
 

@@ -22,13 +22,13 @@ internal sealed class Promotion(WaitingWorkers<Turn, Waiting> waiting, StoreCloc
     internal override void Committed(Effects effects) => NextDue = Math.Min(NextDue, effects.ExpectedBy(this));
 
     // language=postgresql
-    private const string PromoteSql = """
+    internal const string PromoteSql = """
         update errand.errand_tasks
         set    state = 10, parked = null
         where  id = any(array(
             select id
             from   errand.errand_tasks
-            where  state = 11 and due <= errand.errand_now_ms(@now)
+            where  state = 11 and due <= (select errand.errand_now_ms(@now))
             order by due
             limit  @count
             for update skip locked))
@@ -36,7 +36,7 @@ internal sealed class Promotion(WaitingWorkers<Turn, Waiting> waiting, StoreCloc
         """;
 
     // language=postgresql
-    private const string NextDueSql = """
+    internal const string NextDueSql = """
         select errand.errand_now_ms(@now), (select due from errand.errand_tasks where state = 11 order by due limit 1)
         """;
 

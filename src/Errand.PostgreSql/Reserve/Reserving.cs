@@ -133,7 +133,7 @@ internal sealed class Reserving(
     /// <summary>
     /// Tasks handed off are due, and enqueued, at the server's time of the insert. Not all may have started.
     /// </summary>
-    internal void HandedOff(long now, long[] started)
+    internal void HandedOff(long now, List<long> started)
     {
         if (waiting.Count > 0)
         {
@@ -209,6 +209,7 @@ internal sealed class Reserving(
                 var task = ReadReady(turn, row, waiting.Owner, queue);
                 var place = new Floor(row.GetInt32(11), row.GetInt64(2), task.Lease.Id.Value);
                 last = last.IsBefore(place) ? place : last;
+                turn.Session.Ids.Saw(place.Id);
                 waiting.Give(place.Rank, task);
             })
             .With("now", clock.TestNow).With("owner", waiting.Owner).With("turn", turn.Number)

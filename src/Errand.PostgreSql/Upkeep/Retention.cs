@@ -18,13 +18,13 @@ internal sealed class Retention(
     internal override Action<Turn>? Upkeep(Turn reader, long now) => _pace.IsDue ? Prune : null;
 
     // language=postgresql
-    private const string PruneSql = """
+    internal const string PruneSql = """
         with pruned as (
             delete from errand.errand_finished
             where  id = any(array(
                 select id
                 from   errand.errand_finished
-                where  state = @state and finished < errand.errand_now_ms(@now) - @retention
+                where  state = @state and finished < (select errand.errand_now_ms(@now)) - @retention
                 order by finished
                 limit  @count
                 for update skip locked))
