@@ -18,11 +18,19 @@ public interface IQueueInspector
 {
     /// <summary>Reads the counts, workers and waiting tasks in one snapshot of the store.</summary>
     /// <remarks>
-    /// Cheap enough for a health check: with a million tasks it takes a fraction of a second. Counts that would cost more are bounded;
-    /// <see cref="QueueOverview"/> says which.
+    /// Cheap enough for a health check, however many tasks there are. Counts that would cost more are bounded;
+    /// <see cref="QueueCount.IsAtLeast"/> says which.
     /// </remarks>
     /// <param name="cancellationToken">Ends the wait.</param>
     ValueTask<QueueOverview> GetOverviewAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Measures how long the oldest waiting task has been due without being started (<see cref="QueueOverview.OldestWaiting"/>), and
+    /// nothing else: cheap enough for a metric that is read every few seconds. The default implementation takes a whole overview.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    async ValueTask<TimeSpan?> GetOldestWaitingAsync(CancellationToken cancellationToken = default) =>
+        (await GetOverviewAsync(cancellationToken).ConfigureAwait(false)).OldestWaiting;
 
     /// <summary>Lists tasks, newest first, live and finished. Payloads, results and errors are not loaded.</summary>
     /// <param name="filter">Which tasks. Default is null: all.</param>

@@ -6,12 +6,19 @@ public sealed record QueueOverview
     /// <summary>How many of the newest finished tasks <see cref="Counts"/> counts at most: 10,000.</summary>
     public const int FinishedLimit = 10_000;
 
+    /// <summary>
+    /// How many tasks of a queue in a live state <see cref="Counts"/> counts at most, so that an overview costs the same whatever the
+    /// store holds: 10,000. A store may count fewer where there are many queues, or count exactly.
+    /// </summary>
+    public const int CountLimit = 10_000;
+
     /// <summary>How many waiting tasks of each queue <see cref="Unclaimed"/> looks at, in the order of offering: 1,000.</summary>
     public const int UnclaimedLimit = 1_000;
 
     /// <summary>
-    /// Tasks by queue and state, ordered by queue, then state; empty counts are left out. Live states are counted in full, final states
-    /// among the newest <see cref="FinishedLimit"/> finished tasks by id.
+    /// Tasks by queue and state, ordered by queue, then state; empty counts are left out. Live states are counted up to
+    /// <see cref="CountLimit"/>, final states among the newest <see cref="FinishedLimit"/> finished tasks by id;
+    /// <see cref="QueueCount.IsAtLeast"/> says which counts ended there.
     /// </summary>
     public required IReadOnlyList<QueueCount> Counts { get; init; }
 
@@ -33,7 +40,7 @@ public sealed record QueueOverview
     /// </summary>
     public required IReadOnlyList<UnclaimedTasks> Unclaimed { get; init; }
 
-    /// <summary>Adds up <see cref="Counts"/> over all queues.</summary>
+    /// <summary>Adds up <see cref="Counts"/> over all queues. The sum is a lower bound if one of them is.</summary>
     /// <param name="state">The state.</param>
     public long Count(TaskState state) => Counts.Where(count => count.State == state).Sum(count => count.Tasks);
 }

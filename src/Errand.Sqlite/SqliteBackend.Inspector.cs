@@ -5,24 +5,28 @@ public sealed partial class SqliteBackend
 {
     /// <inheritdoc/>
     public async ValueTask<QueueOverview> GetOverviewAsync(CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(_overview.Take(), cancellationToken).ConfigureAwait(false);
+        await _readers.ReadAsync(_overview.Take(), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<TimeSpan?> GetOldestWaitingAsync(CancellationToken cancellationToken = default) =>
+        await _readers.ReadAsync(Overview.FindOldest(), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async ValueTask<TaskPage> ListAsync(
         TaskFilter? filter = null, int limit = 50, TaskId? before = null, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(TaskList.List(filter, limit, before), cancellationToken).ConfigureAwait(false);
+        await _readers.ReadAsync(TaskList.List(filter, limit, before), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async ValueTask<TaskDetails?> FindAsync(TaskId id, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(TaskLookup.Find(id.Value), cancellationToken).ConfigureAwait(false);
+        await _readers.ReadAsync(TaskLookup.Find(id.Value), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async ValueTask<TaskExplanation> ExplainAsync(TaskId id, CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(_lookup.Explain(id.Value), cancellationToken).ConfigureAwait(false);
+        await _readers.ReadAsync(_lookup.Explain(id.Value), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<WorkerDetails>> ListWorkersAsync(CancellationToken cancellationToken = default) =>
-        await _inbox.SubmitAsync(_workerList.List(), cancellationToken).ConfigureAwait(false);
+        await _readers.ReadAsync(_workerList.List(), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public ValueTask<bool> RetryAsync(TaskId id, CancellationToken cancellationToken = default) =>

@@ -32,6 +32,7 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     private readonly Inbox _inbox;
     private readonly Parts _parts;
     private readonly Writer _writer;
+    private readonly Readers _readers;
     private readonly Enqueuing _enqueuing;
     private readonly CallersTransactions _transactions;
     private readonly WorkerLife _workers;
@@ -57,6 +58,7 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         _inbox = new Inbox();
         _parts = new Parts(_store, options, _inbox, log);
         _writer = new Writer(_store, options, _inbox, _parts.All, _parts.Log, spareIds, _parts.Results, _parts.Reserving, log);
+        _readers = new Readers(_store, options, _parts.All, _inbox);
         _enqueuing = new Enqueuing(_parts.Reserving, _store, spareIds);
         _transactions = new CallersTransactions(_store, options, spareIds, _parts.All, _parts.Neighbours, _enqueuing, _inbox);
         _workers = new WorkerLife(_store, options, _parts.Incarnations, _parts.Sweep, _parts.Parking, _parts.Neighbours, log);
@@ -189,12 +191,26 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         await _inbox.SubmitAsync(_workers.End(owner.Value, release), cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public ValueTask<TaskResult?> GetResultAsync(TaskId id, TimeSpan timeout, CancellationToken cancellationToken = default) =>
-        _parts.Results.GetAsync(id.Value, timeout, cancellationToken);
+    public async ValueTask<TaskResult?> GetResultAsync(TaskId id, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        Arguments.CheckWait(timeout, nameof(timeout));
+        if (timeout == TimeSpan.Zero)
+        {
+            return await _readers.ReadAsync(Results.Find(id.Value), cancellationToken).ConfigureAwait(false);
+        }
+
+        // What has ended is told although nothing can be written at this moment.
+        return (_store.IsHeldUp ? await _readers.ReadAsync(Results.Find(id.Value), cancellationToken).ConfigureAwait(false) : null)
+            ?? await _parts.Results.GetAsync(id.Value, timeout, cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>
     /// Carries out what was submitted, ends every wait with <see cref="ObjectDisposedException"/>, and closes the
     /// database; one in memory is gone. Calls from then on throw at once. Idempotent.
     /// </summary>
-    public ValueTask DisposeAsync() => _writer.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _readers.DisposeAsync().ConfigureAwait(false);
+        await _writer.DisposeAsync().ConfigureAwait(false);
+    }
 }

@@ -35,8 +35,8 @@ internal sealed class OldestAgeProbe(IBackend backend)
         {
             if (backend.Control<IQueueInspector>() is { } inspector)
             {
-                var overview = await inspector.GetOverviewAsync().ConfigureAwait(false);
-                Telemetry.OldestAge.Record(overview.OldestWaiting?.TotalSeconds ?? 0);
+                var oldest = await inspector.GetOldestWaitingAsync().ConfigureAwait(false);
+                Telemetry.OldestAge.Record(oldest?.TotalSeconds ?? 0);
             }
         }
         catch (Exception)

@@ -52,11 +52,25 @@ internal sealed class Effects
     /// <summary>Logs something, or tidies up outside the store, when the turn is over.</summary>
     internal void Report(Action report) => (_reports ??= []).Add(report);
 
+    /// <exception cref="AggregateException">Some of the changes failed, among them callbacks of a worker's; the others are made.</exception>
     internal void Apply()
     {
+        List<Exception>? failed = null;
         foreach (var change in _afterCommit ?? [])
         {
-            change();
+            try
+            {
+                change();
+            }
+            catch (Exception e)
+            {
+                (failed ??= []).Add(e);
+            }
+        }
+
+        if (failed is not null)
+        {
+            throw new AggregateException(failed);
         }
     }
 }

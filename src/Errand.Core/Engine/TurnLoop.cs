@@ -224,14 +224,22 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
             }
 
             effects.Apply();
-            foreach (var part in parts.Committed)
-            {
-                part.Committed(effects); // First: a worker that asks again in time for the next turn has new tasks handed to it.
-            }
         }
         catch (Exception e)
         {
             Fault(e);
+        }
+
+        foreach (var part in parts.Committed)
+        {
+            try
+            {
+                part.Committed(effects); // First: a worker that asks again in time for the next turn has new tasks handed to it.
+            }
+            catch (Exception e)
+            {
+                Fault(e);
+            }
         }
 
         CompleteAll(settles);

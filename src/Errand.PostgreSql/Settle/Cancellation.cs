@@ -1,8 +1,8 @@
 namespace Errand.PostgreSql.Settle;
 
 /// <summary>
-/// Cancel: a task that waits ends at once. One that runs is marked, and its worker is told, from every turn that may
-/// have brought such a mark until the task is settled.
+/// Cancel: a task that waits ends at once. One that runs is marked. Its worker is told after the turn, and again from
+/// time to time until the task is settled.
 /// </summary>
 internal sealed class Cancellation(Incarnations workers, StoreClock clock, TimeProvider time) : Part<Turn>
 {
@@ -10,13 +10,12 @@ internal sealed class Cancellation(Incarnations workers, StoreClock clock, TimeP
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(250);
 
     private bool _mayBeMarked; // Somebody may have marked a task of ours.
-    private bool _markedHere; // One of those marks is of this backend.
     private long _lastLook;
 
     internal override Moments Hears => Moments.Doubted | Moments.Plan | Moments.Upkeep;
 
     private bool IsLookDue =>
-        workers.Count > 0 && _mayBeMarked && (_markedHere || time.GetElapsedTime(_lastLook) >= LookInterval);
+        workers.Count > 0 && _mayBeMarked && time.GetElapsedTime(_lastLook) >= LookInterval;
 
     internal override void Doubted(Doubt why) => _mayBeMarked |= why == Doubt.Polled;
 
@@ -24,7 +23,7 @@ internal sealed class Cancellation(Incarnations workers, StoreClock clock, TimeP
     {
         if (_mayBeMarked && workers.Count > 0)
         {
-            agenda.Every(_markedHere ? TimeSpan.Zero : LookInterval, _lastLook);
+            agenda.Every(LookInterval, _lastLook);
         }
     }
 
@@ -52,7 +51,7 @@ internal sealed class Cancellation(Incarnations workers, StoreClock clock, TimeP
 
     // language=postgresql
     private const string RequestCancelSql =
-        "update errand.errand_tasks set cancelled = 1 where id = @id and state + 0 = 12 returning id";
+        "update errand.errand_tasks set cancelled = 1 where id = @id and state + 0 = 12 returning owner, epoch";
 
     // language=postgresql
     private const string EndStateSql = "select state from errand.errand_finished where id = @id";
@@ -88,7 +87,6 @@ internal sealed class Cancellation(Incarnations workers, StoreClock clock, TimeP
             .Add(SelectCancelledSql, row =>
                 cancelled.Add(Leases.Of(row.GetInt64(0), row.GetInt64(1), row.GetInt64(2))))
             .With("ours", workers.Owners());
-        _markedHere = false;
         turn.Effects.AfterCommit(() =>
         {
             _lastLook = time.GetTimestamp();
@@ -121,11 +119,12 @@ internal sealed class Cancellation(Incarnations workers, StoreClock clock, TimeP
             turn.End(CancelWaitingSql, _ => _outcome = CancelOutcome.Cancelled)
                 .With("now", cancellation.TestNow).With("id", id);
             turn
-                .Add(RequestCancelSql, _ =>
+                .Add(RequestCancelSql, row =>
                 {
+                    var lease = Leases.Of(id, row.GetInt64(0), row.GetInt64(1));
                     _outcome = CancelOutcome.Requested;
                     turn.Effects.WakeOthers();
-                    turn.Effects.AfterCommit(cancellation.Marked);
+                    turn.Effects.AfterCommit(() => cancellation.Marked(lease));
                 })
                 .With("id", id);
             if (MayBeDone)
@@ -144,5 +143,10 @@ internal sealed class Cancellation(Incarnations workers, StoreClock clock, TimeP
 
     private long? TestNow => clock.TestNow;
 
-    private void Marked() => _mayBeMarked = _markedHere = true;
+    /// <summary>Told at once, and only this one, whatever was marked before.</summary>
+    private void Marked(TaskLease lease)
+    {
+        _mayBeMarked = true; // Until it is settled: the task may have been on its way to the worker.
+        workers.Find(lease.Owner.Value)?.CancelRequested?.Invoke(lease);
+    }
 }

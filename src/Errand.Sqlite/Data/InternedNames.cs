@@ -5,6 +5,7 @@ internal sealed class InternedNames
 {
     private readonly Dictionary<string, long> _ids = new(StringComparer.Ordinal);
     private readonly Dictionary<long, string> _texts = [];
+    private long _largest; // Of the numbers that are known.
 
     // language=sqlite
     private const string FindIdSql = "select id from errand_names where text = @text";
@@ -58,16 +59,25 @@ internal sealed class InternedNames
         return text;
     }
 
+    /// <summary>
+    /// Somebody else has written: whether names that are known here are not in the database any more, or have other
+    /// numbers, as when all tables are emptied for a test.
+    /// </summary>
+    internal bool HaveGone(SqliteDatabase database) =>
+        _texts.TryGetValue(_largest, out var text) && database.Statement(FindIdSql).With(text).Scalar() != _largest;
+
     /// <summary>After a rollback: names that were given a number in it have none.</summary>
     internal void Forget()
     {
         _ids.Clear();
         _texts.Clear();
+        _largest = 0;
     }
 
     private void Remember(long id, string text)
     {
         _ids[text] = id;
         _texts[id] = text;
+        _largest = Math.Max(_largest, id);
     }
 }

@@ -22,6 +22,9 @@ internal sealed class Schema(string store, IReadOnlyList<Migration> migrations)
     private const string ReadMetaSql = "select version, reader, writer, (select count(*) from errand_meta) from errand_meta";
 
     // language=sqlite
+    private const string ReaderSql = "select reader from errand_meta";
+
+    // language=sqlite
     private const string WriteMetaSql = "update errand_meta set version = @version, reader = @reader, writer = @writer";
 
     /// <summary>The version of Errand's tables; 0 when there are none.</summary>
@@ -35,6 +38,18 @@ internal sealed class Schema(string store, IReadOnlyList<Migration> migrations)
     /// <returns>Null when this engine knows the version.</returns>
     /// <exception cref="SchemaTooNewException">This engine may not even finish what it runs.</exception>
     internal SchemaTooNewException? Newer(SqliteDatabase database) => Newer(database, out _);
+
+    /// <summary>Before tables are read that a newer version of Errand may have upgraded.</summary>
+    /// <exception cref="SchemaTooNewException">This engine would misread them.</exception>
+    internal void CheckReadable(SqliteDatabase database)
+    {
+        if (!HasMeta(database) || database.Statement(ReaderSql).Scalar() is not { } reader || reader <= Version)
+        {
+            return;
+        }
+
+        throw Newer(database) ?? TooNew(reader);
+    }
 
     /// <summary>Brings the tables up to date, in one transaction.</summary>
     /// <param name="database">The connection.</param>
@@ -112,12 +127,14 @@ internal sealed class Schema(string store, IReadOnlyList<Migration> migrations)
             return null;
         }
 
-        var newer = new SchemaTooNewException(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{store} has schema version {version}, but this version of Errand knows versions up to {Version}. Update "
-            + $"the Errand packages of this program; the database was not changed."));
+        var newer = TooNew(version);
         return Version < writer ? throw newer : newer;
     }
+
+    private SchemaTooNewException TooNew(long version) => new(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{store} has schema version {version}, but this version of Errand knows versions up to {Version}. Update "
+        + $"the Errand packages of this program; the database was not changed."));
 
     private bool HasMeta(SqliteDatabase database)
     {

@@ -9,6 +9,7 @@ namespace Errand.Sqlite.Data;
 internal sealed class SqliteStore
 {
     private readonly SqliteBackendOptions _options;
+    private volatile bool _isHeldUp; // Written by the writer, read by anybody.
     private FileIdentity? _identity; // Of the file that was opened first. The writer's alone, as the next two.
     private DatabaseReplacedException? _replaced; // Once it was, this backend is of no use any more.
     private long _logSeenAt;
@@ -52,6 +53,9 @@ internal sealed class SqliteStore
 
     /// <summary>For how long in all the writer has waited for others that held the file. The writer's alone.</summary>
     internal TimeSpan HeldUp { get; private set; }
+
+    /// <summary>Whether the writer waits at this moment for somebody else who holds the file.</summary>
+    internal bool IsHeldUp => _isHeldUp;
 
     /// <summary>The size of the write-ahead log; 0 in memory.</summary>
     internal long LogBytes
@@ -141,6 +145,7 @@ internal sealed class SqliteStore
         }
 
         var patience = new BusyPatience(_options, _options.Random);
+        _isHeldUp = true;
         try
         {
             while (patience.Wait())
@@ -155,6 +160,7 @@ internal sealed class SqliteStore
         }
         finally
         {
+            _isHeldUp = false;
             HeldUp += patience.Waited;
         }
     }
@@ -178,6 +184,25 @@ internal sealed class SqliteStore
         var database = SqliteDatabase.Open(Location, Name, _options.Vfs);
         database.Scalar("pragma wal_autocheckpoint = 0");
         return database;
+    }
+
+    /// <summary>Opens a connection to the file that is open, for reads alone.</summary>
+    internal SqliteDatabase OpenForReads()
+    {
+        CheckIsSame();
+        var database = SqliteDatabase.Open(Location, Name, _options.Vfs);
+        try
+        {
+            database.KeepLogOnClose();
+            database.Scalar("pragma wal_autocheckpoint = 0");
+            database.Execute("pragma temp_store = memory; pragma trusted_schema = off; pragma cell_size_check = on; pragma query_only = on");
+            return database;
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
     }
 
     /// <summary>

@@ -26,6 +26,15 @@ internal sealed class TaskIds
         select id from errand_finished where id >= @first and id < @end
         """;
 
+    /// <summary>What processes may have in hand when the counter is gone.</summary>
+    private const long RestoredAbove = 1_000_000_000;
+
+    // Somebody has emptied the table, perhaps all tables between two tests. language=sqlite
+    private const string RestoreCounterSql = """
+        insert into errand_counters (next_id, syncs)
+        select @above + max(coalesce((select max(id) from errand_tasks), 0), coalesce((select max(id) from errand_finished), 0)), 0
+        """;
+
     internal bool Has(int count) => _end - _next - (_taken?.Count ?? 0) >= count;
 
     internal long Take()
@@ -73,8 +82,14 @@ internal sealed class TaskIds
     /// <exception cref="BackendException">There are no more.</exception>
     internal static long TakeBlock(SqliteDatabase database, int size)
     {
-        var end = database.Statement(TakeBlockSql).With(size).Scalar().GetValueOrDefault();
-        return end <= EnqueueOptions.MaxId ? end - size : throw new BackendException("Every task id below 2^53 has been given out.");
+        var end = database.Statement(TakeBlockSql).With(size).Scalar();
+        if (end is null)
+        {
+            database.Statement(RestoreCounterSql).With(RestoredAbove).Execute();
+            end = database.Statement(TakeBlockSql).With(size).Scalar();
+        }
+
+        return end <= EnqueueOptions.MaxId ? end.Value - size : throw new BackendException("Every task id below 2^53 has been given out.");
     }
 
     /// <summary>Continues with a block that was taken; what was left of the last is skipped forever.</summary>

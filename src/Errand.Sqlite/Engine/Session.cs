@@ -40,6 +40,12 @@ internal sealed class Session(SqliteStore store, SqliteDatabase database, PartLi
                 _outdated = store.Schema.Newer(database); // Before anything is written into what a newer engine may have upgraded.
                 database.NoteChange();
                 _ids.AvoidTaken(database);
+                if (_names.HaveGone(database))
+                {
+                    _names.Forget();
+                    parts.Doubt(Doubt.Opened); // As good as another database.
+                }
+
                 parts.Doubt(Doubt.OthersWrote);
             }
         }

@@ -5,8 +5,9 @@ namespace Errand.Sqlite.Inspect;
 /// </summary>
 internal sealed class WorkerList(SqliteStore store, Incarnations incarnations, TimeProvider time)
 {
+    private readonly Lock _lock = new();
     private readonly WorkerWatch _watch = new(); // Of workers of other backends, from one look to the next.
-    private long _lastLook;
+    private long _lastLook; // As the watch, under the lock: reads run at the same time.
 
     internal Operation<Turn, IReadOnlyList<WorkerDetails>> List() => new ListOperation(this);
 
@@ -82,6 +83,14 @@ internal sealed class WorkerList(SqliteStore store, Incarnations incarnations, T
     /// whether a heartbeat has stood still for its lease, over the looks that this backend has taken.
     /// </summary>
     internal List<long> Live(Turn snapshot)
+    {
+        lock (_lock)
+        {
+            return FindLive(snapshot);
+        }
+    }
+
+    private List<long> FindLive(Turn snapshot)
     {
         List<long> live = [];
         HashSet<long> others = [];

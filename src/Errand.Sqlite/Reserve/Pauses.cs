@@ -1,6 +1,6 @@
 namespace Errand.Sqlite.Reserve;
 
-/// <summary>Queues: which are paused, and which have tasks ready.</summary>
+/// <summary>Which queues are paused.</summary>
 internal sealed class Pauses : Part<Turn>
 {
     private readonly HashSet<long> _paused = []; // As of this transaction; read again when somebody else has written.
@@ -57,29 +57,6 @@ internal sealed class Pauses : Part<Turn>
 
         queues.Sort(StringComparer.Ordinal);
         return [.. queues];
-    }
-
-    // language=sqlite
-    private const string SelectReadyQueuesSql = """
-        with recursive queues (queue) as (
-            select min(queue) from errand_tasks where state = 10
-            union all
-            select (select min(queue) from errand_tasks where state = 10 and queue > queues.queue) from queues where queue is not null
-        )
-        select queue from queues where queue is not null
-        """;
-
-    /// <summary>The queues that have tasks ready: a hop in the index for each.</summary>
-    internal static List<long> ReadyQueues(Turn turn)
-    {
-        List<long> queues = [];
-        var rows = turn.Statement(SelectReadyQueuesSql);
-        while (rows.Step())
-        {
-            queues.Add(rows.Int64(0));
-        }
-
-        return queues;
     }
 
     internal override IReadOnlyList<string> Tables => ["errand_paused_queues"];

@@ -42,13 +42,16 @@ internal sealed class ReadyQueues(QueueSubscription pattern)
     // language=sqlite
     private const string NextReadyQueueSql = "select queue from errand_tasks where state = 10 and queue >= @queue order by queue limit 1";
 
+    /// <summary>The first queue from <paramref name="from"/> on that has tasks ready; null for none.</summary>
+    internal static long? NextQueue(Turn turn, long from) => turn.Statement(NextReadyQueueSql).With(from).Scalar();
+
     /// <summary>The next queue; null when all have been seen, or the look was long enough.</summary>
     internal long? Next(Turn turn)
     {
         while (++_hops <= HopsInLook)
         {
             var ready = NextMatching(_place) is { } matching && matching < _end
-                ? turn.Statement(NextReadyQueueSql).With(matching).Scalar()
+                ? NextQueue(turn, matching)
                 : null;
             if (ready is not { } queue || queue >= _end)
             {

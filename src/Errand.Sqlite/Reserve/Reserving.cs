@@ -73,6 +73,10 @@ internal sealed class Reserving : Part<Turn>
         if (why is not (Doubt.Polled or Doubt.OthersWrote))
         {
             _patterns.Clear(); // Names may have other numbers now.
+            foreach (var waiting in _waiting)
+            {
+                waiting.ForgetQueues();
+            }
         }
 
         if (why is Doubt.RolledBack or Doubt.OutcomeUnknown)

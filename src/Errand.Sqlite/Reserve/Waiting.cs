@@ -55,8 +55,11 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
     internal void TakeBack()
     {
         Reserved.Clear();
-        _takesQueue = null;
+        ForgetQueues();
     }
+
+    /// <summary>Queues may have other numbers now.</summary>
+    internal void ForgetQueues() => _takesQueue = null;
 
     internal override void Complete()
     {

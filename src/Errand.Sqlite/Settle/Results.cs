@@ -15,6 +15,9 @@ internal sealed class Results(IInbox<Turn> inbox, TimeProvider time) : ResultWai
     private readonly Queue<long> _unasked = new(); // Of those that are waited for: not asked for since others wrote.
     private (long Finished, long Id)[]? _read; // How far the finished tasks of each state have been read; null for not at all.
 
+    /// <summary>How a task has ended; null while it lives.</summary>
+    internal static Operation<Turn, TaskResult?> Find(long id) => new FindOperation(id);
+
     // Both tables in one statement, which is one snapshot: between two, another process could move the task from one to
     // the other, and it would be in neither. language=sqlite
     private const string FindTaskSql = """
@@ -28,15 +31,20 @@ internal sealed class Results(IInbox<Turn> inbox, TimeProvider time) : ResultWai
         Dictionary<long, TaskResult?> found = [];
         foreach (var id in ids)
         {
-            var row = reader.Statement(FindTaskSql).With(id);
-            if (row.Step())
-            {
-                found[id] = Read(reader, row, id);
-                row.Reset();
-            }
+            Find(reader, id, found);
         }
 
         return ValueTask.FromResult(found);
+    }
+
+    private static void Find(Turn reader, long id, Dictionary<long, TaskResult?> found)
+    {
+        var row = reader.Statement(FindTaskSql).With(id);
+        if (row.Step())
+        {
+            found[id] = Read(reader, row, id);
+            row.Reset();
+        }
     }
 
     private static readonly TaskState[] FinalStates = [TaskState.Succeeded, TaskState.Failed, TaskState.Cancelled, TaskState.Expired];
@@ -137,4 +145,17 @@ internal sealed class Results(IInbox<Turn> inbox, TimeProvider time) : ResultWai
         Value = row.IsNull(6) ? default : row.Blob(6),
         Error = row.IsNull(7) ? null : row.Text(7),
     };
+
+    private sealed class FindOperation(long id) : Operation<Turn, TaskResult?>
+    {
+        internal override TurnStage Stage => TurnStage.Read;
+
+        internal override void Run(Turn turn)
+        {
+            Dictionary<long, TaskResult?> found = [];
+            Find(turn, id, found);
+            Result = found.GetValueOrDefault(id);
+            Refusal = found.Count == 0 ? new TaskNotFoundException(new TaskId(id)) : null;
+        }
+    }
 }

@@ -6,6 +6,7 @@ namespace Errand.Sqlite.Workers;
 internal sealed class Incarnations : Part<Turn>, IEnumerable<LocalWorker>
 {
     private readonly Dictionary<long, LocalWorker> _ours = [];
+    private volatile HashSet<long> _owners = []; // The same owners: written whole by the writer, read by anybody.
     private bool _mayBeLost; // Others have written, who may have declared one of ours dead.
     private Action<long, Exception>? _dropped; // What waits for an incarnation that is gone is given nothing more.
 
@@ -18,15 +19,21 @@ internal sealed class Incarnations : Part<Turn>, IEnumerable<LocalWorker>
 
     internal LocalWorker? Find(long owner) => _ours.GetValueOrDefault(owner);
 
-    internal bool IsOurs(long owner) => _ours.ContainsKey(owner);
+    /// <summary>Whether it is an incarnation of this backend. Thread-safe.</summary>
+    internal bool IsOurs(long owner) => _owners.Contains(owner);
 
-    internal void Add(LocalWorker worker) => _ours.Add(worker.Owner, worker);
+    internal void Add(LocalWorker worker)
+    {
+        _ours.Add(worker.Owner, worker);
+        _owners = [.. _ours.Keys];
+    }
 
     /// <summary>From here on, inside this turn already, the owner is given nothing more.</summary>
     internal void Drop(long owner)
     {
         if (_ours.Remove(owner, out var worker))
         {
+            _owners = [.. _ours.Keys];
             worker.Dispose();
         }
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections;
 
 namespace Errand.Contract;
@@ -7,51 +6,14 @@ namespace Errand.Contract;
 public abstract class MisuseContract<TStore> : StoreTest<TStore>
     where TStore : Store, new()
 {
-    public static TheoryData<string> BadTasks => [.. Bad.Keys];
-
-    private static Dictionary<string, Func<NewTask?>> Bad { get; } = new()
-    {
-        ["null"] = () => null,
-        ["name null"] = () => Task1() with { Name = null! },
-        ["name empty"] = () => Task1(""),
-        ["name long"] = () => Task1(new string('n', 129)),
-        ["queue null"] = () => Task1() with { Queue = null! },
-        ["queue NUL"] = () => Task1(queue: "a\0b"),
-        ["queue pattern"] = () => Task1(queue: "mail-*"),
-        ["delay negative"] = () => Task1() with { Delay = TimeSpan.FromTicks(-1) },
-        ["delay max"] = () => Task1() with { Delay = TimeSpan.MaxValue },
-        ["delay min"] = () => Task1() with { Delay = TimeSpan.MinValue },
-        ["due min"] = () => Task1() with { DueAt = DateTimeOffset.MinValue },
-        ["expires min"] = () => Task1() with { ExpiresAt = DateTimeOffset.MinValue },
-        ["timeout zero"] = () => Task1() with { Timeout = TimeSpan.Zero },
-        ["timeout negative"] = () => Task1() with { Timeout = Timeout.InfiniteTimeSpan },
-        ["timeout max"] = () => Task1() with { Timeout = TimeSpan.MaxValue },
-        ["key empty"] = () => Task1() with { UniqueKey = "" },
-        ["key long"] = () => Task1() with { UniqueKey = new string('k', 513) },
-        ["key NUL"] = () => Task1() with { UniqueKey = "a\0b" },
-        ["key half"] = () => Task1() with { UniqueKey = "a\uD800" },
-        ["period alone"] = () => Task1() with { UniqueFor = TimeSpan.FromSeconds(1) },
-        ["period max"] = () => Task1() with { UniqueKey = "k", UniqueFor = TimeSpan.MaxValue },
-        ["retry null"] = () => Task1() with { Retry = null! },
-        ["retry attempts"] = () => Task1() with { Retry = new RetryPolicy { MaxAttempts = 0 } },
-        ["retry delay"] = () => Task1() with { Retry = new RetryPolicy { Delay = TimeSpan.MaxValue, MaxDelay = TimeSpan.MaxValue } },
-        ["retry factor"] = () => Task1() with { Retry = new RetryPolicy { Factor = double.NaN } },
-        ["trace NUL"] = () => Task1() with { Trace = "00-\0" },
-        ["id of nobody"] = () => Task1() with { Id = new TaskId(1L << 50) },
-        ["id max"] = () => Task1() with { Id = new TaskId(long.MaxValue) },
-        ["id negative"] = () => Task1() with { Id = new TaskId(-1) },
-        ["payload too large"] = () => Task1() with { Payload = new byte[256 * 1024 * 1024 + 1] },
-        ["payload gone"] = () => Task1() with { Payload = new Gone().Memory },
-    };
-
     [Theory]
-    [MemberData(nameof(BadTasks))]
+    [MemberData(nameof(BadTasks.Names), MemberType = typeof(BadTasks))]
     public async Task A_bad_task_enqueues_nothing_of_its_call_and_harms_no_other(string bad)
     {
         var backend = Live();
         await backend.InitializeAsync(Token);
         var before = AddAsync(backend);
-        var refused = backend.EnqueueAsync([Task1(), Bad[bad]()!, Task1()], Token).AsTask();
+        var refused = backend.EnqueueAsync([Task1(), BadTasks.Make(bad)!, Task1()], Token).AsTask();
         var after = AddAsync(backend);
 
         var exception = await Assert.ThrowsAnyAsync<Exception>(() => refused);
@@ -219,24 +181,6 @@ public abstract class MisuseContract<TStore> : StoreTest<TStore>
         Assert.Equal(CancelOutcome.Requested, await backend.CancelAsync(id, Token));
         var more = await AddManyAsync(backend, 3);
         Assert.Equal(more, (await TakeAsync(backend, owner)).Select(task => task.Lease.Id));
-    }
-
-    /// <summary>Memory whose owner has taken it back.</summary>
-    private sealed class Gone : MemoryManager<byte>
-    {
-        public override Span<byte> GetSpan() => throw new ObjectDisposedException("pooled memory");
-
-        public override MemoryHandle Pin(int elementIndex = 0) => throw new ObjectDisposedException("pooled memory");
-
-        public override void Unpin()
-        {
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-        }
-
-        public override Memory<byte> Memory => CreateMemory(7);
     }
 
     private sealed class Broken : IReadOnlyList<NewTask>
