@@ -195,6 +195,7 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         _parts.Heartbeats.Refuse();
         await _parts.Writer.CloseAsync().ConfigureAwait(false);
         _parts.Heartbeats.Dispose();
+        await _parts.Looks.DisposeAsync().ConfigureAwait(false);
     }
 
     private Task<T> SubmitAsync<T>(Operation<Turn, T> operation, CancellationToken cancellationToken) =>

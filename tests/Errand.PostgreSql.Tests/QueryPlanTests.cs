@@ -105,8 +105,9 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
     /// <summary>Statement by statement: its parameters' types, and the values that they have.</summary>
     public static TheoryData<string, string, string> UpkeepStatements => new()
     {
-        { Promotion.PromoteSql, "now bigint, count int", "null, 500" },
-        { Promotion.NextDueSql, "now bigint", "null" },
+        { Promotion.PromoteSql, "now bigint, floor bigint, count int", "null, 0, 500" },
+        { Promotion.PromoteUrgentSql, "now bigint, ranks int, count int", "null, 32, 500" },
+        { Promotion.NextDueSql, "now bigint, floor bigint", "null, 0" },
         { Expiry.ExpireSql, "now bigint, count int", "null, 500" },
         { Expiry.NextExpirySql, "now bigint", "null" },
         { Retention.PruneSql, "now bigint, state smallint, retention bigint, count int", "null, 20::smallint, 60000, 1000" },

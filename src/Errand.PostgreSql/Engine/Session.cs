@@ -14,6 +14,9 @@ internal sealed class Session(NpgsqlConnection connection, bool isPooled, Schema
     /// <summary>Behind a pooler of transactions: nothing is prepared, and no setting outlives a transaction.</summary>
     internal bool IsPooled => isPooled;
 
+    /// <summary>Whether its user may vacuum the live tasks: the server skips the table of another without an error.</summary>
+    internal bool MayVacuum { get; init; } = true;
+
     /// <summary>
     /// Kept from the previous session of the same store: a name has its number forever, and workers wait on names
     /// across sessions. Read by callers' transactions as well, after the writer has filled it for them.

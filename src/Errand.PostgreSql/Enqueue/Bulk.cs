@@ -82,8 +82,7 @@ internal sealed class Bulk(
 
     private async Task SetUpAsync(NpgsqlConnection connection, NpgsqlTransaction transaction)
     {
-        var planner = new NpgsqlCommand(
-            PostgresStore.PlannerSql.Replace("set ", "set local ", StringComparison.Ordinal), connection, transaction);
+        var planner = new NpgsqlCommand(PostgresStore.LocalPlannerSql, connection, transaction);
         var limit = new NpgsqlCommand(LimitWaitSql, connection, transaction)
         {
             Parameters =

@@ -46,7 +46,7 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
             turn.Effects.WakeOthers();
         }
 
-        enqueuing.Reserving.ForgetFloorsAbove(task);
+        enqueuing.Reserving.ForgetFloorsAbove(task, id);
     }
 
     internal void AddKnown(NewTask task, long id)

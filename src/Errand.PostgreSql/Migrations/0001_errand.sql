@@ -56,6 +56,7 @@ create table errand.errand_tasks (
 );
 create index errand_tasks_ready on errand.errand_tasks (queue, rank, due, id) where state = 10;
 create index errand_tasks_scheduled on errand.errand_tasks (due) where state = 11;
+create index errand_tasks_urgent on errand.errand_tasks (rank, due) where state = 11;
 create index errand_tasks_running on errand.errand_tasks (owner) where state = 12;
 create index errand_tasks_cancelled on errand.errand_tasks (owner) where cancelled is not null;
 create index errand_tasks_expiring on errand.errand_tasks (expires) where expires is not null and state <> 12;

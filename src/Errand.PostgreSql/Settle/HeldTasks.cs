@@ -168,9 +168,9 @@ internal sealed class HeldTasks(
 
     private static string TextOf(HeldKind need) => need switch
     {
-        HeldKind.Task => "another connection's open transaction holds the task, for instance because it has completed it,",
-        HeldKind.Id => "another connection's open transaction has enqueued this id, or one of many ids that share its lock,",
-        _ => "another connection's open transaction has enqueued this unique key, or one of many keys that share its lock,",
+        HeldKind.Task => "an open transaction holds the task, for instance because it has completed it,",
+        HeldKind.Id => "an open transaction has enqueued the id, or another id that shares its lock,",
+        _ => "an open transaction has enqueued the unique key, or another key that shares its lock,",
     };
 
     internal void FailAll(Exception exception)
