@@ -19,9 +19,9 @@ internal sealed class Parts
         var waiting = new WaitingWorkers<Turn, Waiting>(inbox, time);
         var workers = new Incarnations(waiting, store, clock);
         var locks = new IdLocks(store);
-        var unique = new UniqueKeys(clock, locks);
+        var unique = new UniqueKeys(clock);
         var expiry = new Expiry(clock);
-        var promotion = new Promotion(waiting, clock);
+        var promotion = new Promotion(waiting, clock, time);
         var vacuum = new Vacuum(store, options, time, logger, closing.Token);
         var results = new Results(inbox, time, sessions);
         var held = new HeldTasks(store, options, sessions, locks, time);
@@ -38,8 +38,8 @@ internal sealed class Parts
         var sweep = new Sweep(workers, clock, time, Pauses, Cancellation, expiry, logger);
         WorkerLife = new WorkerLife(workers, clock, options.Random, sweep, expiry, parking);
         Heartbeats = new Heartbeats(store, clock, inbox, workers);
-        var reserving = Reserving;
-        var neighbours = new Neighbours(inbox, time, () => reserving.NeedsStore || results.NeedsStore);
+        var neighbours = new Neighbours(inbox, time, waiting, results);
+        Looks = new Looks(store);
         Overview = new Overview(clock);
         WorkerList = new WorkerList(clock);
         TaskLookup = new TaskLookup(clock, WorkerList);
@@ -62,10 +62,11 @@ internal sealed class Parts
             Progress,
             held,
             neighbours,
-            new Notifications(store, options, sessions, neighbours, schema, logger, closing), // After reserving.
+            new Notifications(store, options, sessions, neighbours, schema, results, logger, closing), // After reserving.
             vacuum,
             results);
         Transactions = new CallersTransactions(store, inbox, parts, Enqueuing, Settling, neighbours);
+        Bulk = new Bulk(store, options, inbox, Transactions, closing);
         Writer = new Writer(
             store, options, clock, inbox, sessions, parts, schema, neighbours, held, results, logger, closing);
     }
@@ -75,6 +76,8 @@ internal sealed class Parts
     internal Enqueuing Enqueuing { get; }
 
     internal CallersTransactions Transactions { get; }
+
+    internal Bulk Bulk { get; }
 
     internal Reserving Reserving { get; }
 
@@ -91,6 +94,8 @@ internal sealed class Parts
     internal WorkerLife WorkerLife { get; }
 
     internal Heartbeats Heartbeats { get; }
+
+    internal Looks Looks { get; }
 
     internal Overview Overview { get; }
 

@@ -8,6 +8,10 @@ public sealed partial class PostgresBackend
         await LookAsync(_parts.Overview.TakeAsync, cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
+    public async ValueTask<TimeSpan?> GetOldestWaitingAsync(CancellationToken cancellationToken = default) =>
+        await LookAsync(_parts.Overview.MeasureOldestAsync, cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
     public async ValueTask<TaskPage> ListAsync(
         TaskFilter? filter = null, int limit = 50, TaskId? before = null, CancellationToken cancellationToken = default)
     {
@@ -69,6 +73,6 @@ public sealed partial class PostgresBackend
     private async Task<T> LookAsync<T>(Func<Snapshot, Task<T>> read, CancellationToken cancellationToken)
     {
         await InitializeAsync(cancellationToken).ConfigureAwait(false);
-        return await Snapshot.TakeAsync(_store, read, cancellationToken).ConfigureAwait(false);
+        return await _parts.Looks.TakeAsync(read, cancellationToken).ConfigureAwait(false);
     }
 }

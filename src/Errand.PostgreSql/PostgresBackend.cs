@@ -75,6 +75,12 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default)
     {
         var copy = Arguments.Copy(tasks);
+        if (Bulk.Is(copy))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            return await _parts.Bulk.EnqueueAsync(copy).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         return await SubmitAsync(_parts.Enqueuing.Enqueue(copy), cancellationToken).ConfigureAwait(false);
     }
 
@@ -189,6 +195,7 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         _parts.Heartbeats.Refuse();
         await _parts.Writer.CloseAsync().ConfigureAwait(false);
         _parts.Heartbeats.Dispose();
+        await _parts.Looks.DisposeAsync().ConfigureAwait(false);
     }
 
     private Task<T> SubmitAsync<T>(Operation<Turn, T> operation, CancellationToken cancellationToken) =>

@@ -61,6 +61,11 @@ public sealed record PostgresBackendOptions
     /// <summary>How long a transaction may hold a snapshot before it is warned of.</summary>
     internal TimeSpan OldSnapshot { get; init; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>
+    /// How many transactions a snapshot may be old before it is warned of, where its time is hidden or not known.
+    /// </summary>
+    internal int OldTransactions { get; init; } = 50_000;
+
     /// <summary>Drops every notification that comes; tests see that polling is enough.</summary>
     internal bool DropNotifications { get; init; }
 

@@ -2,8 +2,11 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Errand.PostgreSql.Data;
+using Errand.PostgreSql.Enqueue;
 using Errand.PostgreSql.Reserve;
 using Errand.PostgreSql.Settle;
+using Errand.PostgreSql.Upkeep;
+using Errand.PostgreSql.Workers;
 using Npgsql;
 
 namespace Errand.PostgreSql.Tests;
@@ -99,6 +102,63 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
         Assert.True(with < without / 2, $"A floor makes it quick: {with} ms with, {without} ms without.");
     }
 
+    /// <summary>Statement by statement: its parameters' types, and the values that they have.</summary>
+    public static TheoryData<string, string, string> UpkeepStatements => new()
+    {
+        { Promotion.PromoteSql, "now bigint, floor bigint, count int", "null, 0, 500" },
+        { Promotion.PromoteUrgentSql, "now bigint, ranks int, count int", "null, 32, 500" },
+        { Promotion.NextDueSql, "now bigint, floor bigint", "null, 0" },
+        { Expiry.ExpireSql, "now bigint, count int", "null, 500" },
+        { Expiry.NextExpirySql, "now bigint", "null" },
+        { Retention.PruneSql, "now bigint, state smallint, retention bigint, count int", "null, 20::smallint, 60000, 1000" },
+        { UniqueKeys.PrunePeriodsSql, "now bigint, count int", "null, 1000" },
+        { Cancellation.SelectCancelledSql, "ours bigint[]", "'{7}'" },
+        { Sweep.DeleteExpiredSql, "now bigint, gap bigint, pause bigint, ours bigint[]", "null, 2000, 500, '{7}'" },
+    };
+
+    [Theory]
+    [MemberData(nameof(UpkeepStatements))]
+    public async Task Upkeep_reads_next_to_nothing_of_a_hundred_thousand_rows_that_are_not_due(string sql, string types, string values)
+    {
+        var parameters = types.Split(", ").Select(one => one.Split(' ')).Select(one => (one[0], one[1])).ToArray();
+        await PrepareAsync("upkeep", sql, parameters);
+        await FillWithWhatIsNotDueAsync();
+        await CheckAsync("never analyzed");
+        await RunAsync($"vacuum analyze {_schema}.errand_tasks, {_schema}.errand_finished, {_schema}.errand_unique_periods");
+        await CheckAsync("analyzed");
+
+        async Task CheckAsync(string how)
+        {
+            foreach (var (setting, mode) in new[]
+            {
+                (PostgresStore.PlannerSql, "force_generic_plan"), (PostgresStore.PlannerSql, "force_custom_plan"),
+                ("reset enable_seqscan; reset enable_mergejoin; reset jit", "force_custom_plan"),
+            })
+            {
+                await RunAsync(setting);
+                await RunAsync($"set plan_cache_mode = {mode}");
+                await RunAsync("begin");
+                var plan = await RunAsync($"explain (analyze, buffers) execute upkeep ({values})");
+                await RunAsync("rollback");
+                var buffers = RootBuffers().Match(plan).Groups["count"].Captures.Sum(one => int.Parse(one.Value, CultureInfo.InvariantCulture));
+                Assert.True(buffers < 100, $"{how}, {mode}: {buffers} pages\n{plan}");
+            }
+        }
+    }
+
+    private Task<string> FillWithWhatIsNotDueAsync() => RunAsync($"""
+        insert into {_schema}.errand_tasks (id, owner, epoch, due, enqueued, started, turn, expires, attempt, rank, queue, name, max_attempts, state, payload)
+        select i, case when i % 2 = 0 then 7 else 0 end, 1, t.now + 86400000 + i, t.now, t.now, 1, case when i % 2 = 1 then t.now + 86400000 + i end,
+               1, -1, 1, 1, 5, case when i % 2 = 0 then 12 else 11 end, 'x'
+        from   generate_series(1, 100000) as i, (select {_schema}.errand_now_ms(null) as now) t;
+        insert into {_schema}.errand_finished (id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state)
+        select 1000000 + i, 7, 1, t.now, t.now, t.now, t.now + i, 1, -1, 1, 1, 20
+        from   generate_series(1, 100000) as i, (select {_schema}.errand_now_ms(null) as now) t;
+        insert into {_schema}.errand_unique_periods (name, key, id, until)
+        select 1, 'k' || i, 2000000 + i, t.now + 86400000 + i
+        from   generate_series(1, 100000) as i, (select {_schema}.errand_now_ms(null) as now) t;
+        """);
+
     /// <summary>As on a connection on which statements are prepared, and as behind a pooler, where they are planned each time.</summary>
     private async Task UseIndexesAsync()
     {
@@ -180,6 +240,10 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
 
     [GeneratedRegex("@(?<name>[a-z_]+)", RegexOptions.ExplicitCapture, 1_000)]
     private static partial Regex Parameter();
+
+    // The first line of buffers is the root's, which counts what all the nodes below it have read.
+    [GeneratedRegex(@"\A.*?Buffers: shared( (hit|read|dirtied|written)=(?<count>\d+))+", RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1_000)]
+    private static partial Regex RootBuffers();
 
     [GeneratedRegex("Execution Time: (?<ms>[0-9.]+)", RegexOptions.ExplicitCapture, 1_000)]
     private static partial Regex ExecutionTime();

@@ -80,4 +80,46 @@ public sealed class StandbyTests : IAsyncLifetime
 
         Assert.Equal(3, await (await queue.EnqueueAsync(new Count(3))).WaitAsync(Eventually.Bound));
     }
+
+    [Fact]
+    public async Task Tasks_that_a_lagging_standby_has_never_heard_of_are_lost_and_their_ids_are_not_given_again()
+    {
+        await PostgresServer.ExecuteAsync(_standby.ConnectionString(), "alter system set primary_conninfo = 'host=127.0.0.1 port=1'");
+        await PostgresServer.ExecuteAsync(_standby.ConnectionString(), "select pg_reload_conf()");
+        await Eventually.TrueAsync(
+            async () => (long)(await PostgresServer.ExecuteAsync(
+                _primary.ConnectionString(), "select count(*) from pg_stat_replication"))! == 0,
+            "the standby hears nothing more");
+        var lost = await _backend.EnqueueAsync([Some, Some, Some]);
+        await _primary.StopServerAsync("immediate");
+        _address.Target = _standby.Port;
+        await _standby.PromoteAsync();
+        await using var newcomer = new PostgresBackend(_standby.ConnectionString());
+        var others = await newcomer.EnqueueAsync([Some, Some, Some, Some, Some]);
+
+        await Eventually.TrueAsync(ConnectsAgainAsync, "the backend has connected to the new primary");
+        var ours = await _backend.EnqueueAsync([Some, Some, Some]);
+
+        Assert.All(ours, one => Assert.True(one.IsNew));
+        Assert.Empty(ours.Select(one => one.Id).Intersect(others.Concat(lost).Select(one => one.Id)));
+        Assert.Equal(
+            8L, await PostgresServer.ExecuteAsync(_standby.ConnectionString(), "select count(*) from errand.errand_tasks"));
+    }
+
+    private async Task<bool> ConnectsAgainAsync()
+    {
+        try
+        {
+            await _backend.GetResultAsync(new TaskId(1_000_000), TimeSpan.Zero);
+            return true;
+        }
+        catch (TaskNotFoundException)
+        {
+            return true;
+        }
+        catch (BackendException)
+        {
+            return false;
+        }
+    }
 }

@@ -86,6 +86,25 @@ public sealed class StartTests(PostgresServer server)
         Assert.NotEqual(default, await backend.NewIdAsync());
     }
 
+    [Theory]
+    [InlineData("Host=x;Pasword=sesame", "pasword")]
+    [InlineData("Host=x;Password=sesame;Port=many", "port")]
+    [InlineData("postgres://app:sesame@db/shop", "URI")]
+    public void A_connection_string_that_cannot_be_read_is_refused_with_what_is_wrong(string connectionString, string named)
+    {
+        var refused = Assert.Throws<ArgumentException>(() => Backend(connectionString));
+        Assert.Contains(named, refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("sesame", refused.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Several_hosts_are_named_each_with_its_port()
+    {
+        await using var backend = Backend("Host=127.0.0.1:1,127.0.0.1;Port=2;Username=app;Database=none");
+        var refused = await Assert.ThrowsAsync<BackendException>(async () => await backend.InitializeAsync());
+        Assert.Contains("127.0.0.1:1, 127.0.0.1:2, database 'none'", refused.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task No_message_tells_the_password()
     {

@@ -16,6 +16,9 @@ internal abstract class Operation<TTurn>
     /// <summary>How many rows of a turn it takes up, where turns are bounded by rows.</summary>
     internal virtual int Rows => 1;
 
+    /// <summary>How many bytes of payloads or results it writes, where turns are bounded by bytes.</summary>
+    internal virtual long Bytes => 0;
+
     /// <summary>
     /// Whether it finishes what runs, such as a settlement or a heartbeat: an engine that meets a newer schema still
     /// does that, and nothing else. Default is false.

@@ -39,9 +39,17 @@ internal sealed partial class PostgresStore
         var database = _connection.Database ?? _connection.Username;
         Name = string.Create(
             CultureInfo.InvariantCulture,
-            $"PostgreSQL at {_connection.Host}:{_connection.Port}, database '{database}', schema '{_schema}'");
+            $"PostgreSQL at {Hosts()}, database '{database}', schema '{_schema}'");
         Schema = new Schema(this, options.Migrations ?? Migration.All);
     }
+
+    /// <summary>Of several hosts, each may name a port of its own.</summary>
+    private string Hosts() => string.Join(
+        ", ",
+        (_connection.Host ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Select(host => host.Contains(':', StringComparison.Ordinal) || host.StartsWith('/')
+                ? host
+                : string.Create(CultureInfo.InvariantCulture, $"{host}:{_connection.Port}")));
 
     /// <summary>How the schema is made, and what this engine may do with it.</summary>
     internal Schema Schema { get; }
@@ -163,7 +171,14 @@ internal sealed partial class PostgresStore
             await SetUpAsync(connection, isPooled, cancellationToken).ConfigureAwait(false);
             Mark = mark.Store;
             IsDurable = mark.IsDurable;
-            return new Session(connection, isPooled, mark, previous);
+            var session = new Session(connection, isPooled, mark, previous)
+            {
+                MayVacuum = await ExecuteAsync(connection, Sql(MayVacuumSql), cancellationToken).ConfigureAwait(false)
+                    is not false,
+            };
+            session.SawIds(previous?.Mark.Store == mark.Store ? previous.Ids.Largest : 0);
+            await SkipIdsAsync(connection, session.Ids.Largest, cancellationToken).ConfigureAwait(false);
+            return session;
         }
         catch (Exception e)
         {
@@ -182,6 +197,16 @@ internal sealed partial class PostgresStore
         Justification = "The cause may repeat a part of what was given, and that may be a password.")]
     private static NpgsqlConnectionStringBuilder Parse(string connectionString)
     {
+        const string remedy = "It looks like Host=server;Database=app;Username=app;Password=...; see "
+            + "https://www.npgsql.org/doc/connection-string-parameters.html.";
+        if (connectionString.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase)
+            || connectionString.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new ArgumentException(
+                "The connection string is a URI, which Npgsql does not read. Write its parts as keywords. " + remedy,
+                nameof(connectionString));
+        }
+
         try
         {
             return new NpgsqlConnectionStringBuilder(connectionString);
@@ -189,11 +214,21 @@ internal sealed partial class PostgresStore
         catch (Exception e) when (e is ArgumentException or FormatException)
         {
             throw new ArgumentException(
-                "The connection string cannot be read. It looks like "
-                + "Host=server;Database=app;Username=app;Password=...; see "
-                + "https://www.npgsql.org/doc/connection-string-parameters.html.", nameof(connectionString));
+                $"The connection string cannot be read{KeywordOf(e)}. {remedy}", nameof(connectionString));
         }
     }
+
+    /// <summary>
+    /// What Npgsql says of a keyword, which it names without its value. Nothing else of it: it may repeat a part of what
+    /// was given, and that may be a password.
+    /// </summary>
+    private static string KeywordOf(Exception exception) =>
+        UnknownKeyword.Match(exception.Message) is { Success: true } match ? $": {match.Value}" : "";
+
+    [GeneratedRegex(
+        "^(Couldn't set [a-z ]{1,40}|Keyword not supported: '?[a-z ]{1,40}'?)",
+        RegexOptions.CultureInvariant | RegexOptions.IgnoreCase, matchTimeoutMilliseconds: 1_000)]
+    private static partial Regex UnknownKeyword { get; }
 
     /// <summary>
     /// A connection is kept by the part that uses it, never pooled: it has one purpose as long as its backend lives.
@@ -206,6 +241,7 @@ internal sealed partial class PostgresStore
             Enlist = false,
             Multiplexing = false,
             ApplicationName = $"{_application} {purpose}",
+            HostRecheckSeconds = 1, // Of several hosts: who is the primary now is asked again soon after a failover.
             MaxAutoPrepare = prepared,
             AutoPrepareMinUsages = 2,
             CommandTimeout = CommandTimeout,
@@ -222,6 +258,10 @@ internal sealed partial class PostgresStore
     // statement of a turn has an index, so that a scan is never wanted. What is only discouraged counts as dear enough
     // to be compiled, which takes longer than any of them. language=postgresql
     internal const string PlannerSql = "set enable_seqscan = off; set enable_mergejoin = off; set jit = off";
+
+    /// <summary>The same for one transaction: behind a pooler, a session's settings would be another client's as well.</summary>
+    internal const string LocalPlannerSql =
+        "set local enable_seqscan = off; set local enable_mergejoin = off; set local jit = off";
 
     // Each statement of a turn must see what was committed before it, whatever the database's own default is.
     // language=postgresql
@@ -246,6 +286,28 @@ internal sealed partial class PostgresStore
             throw new BackendException(
                 $"{Name} is behind a pooler of transactions, and transactions are '{level}' there by default. Errand "
                 + "needs 'read committed': alter role ... set default_transaction_isolation = 'read committed'.");
+        }
+    }
+
+    // MAINTAIN is a privilege from version 17 on; its name is an error before. language=postgresql
+    private const string MayVacuumSql = """
+        select pg_has_role(c.relowner, 'usage') or pg_has_role(d.datdba, 'usage')
+               or case
+                      when current_setting('server_version_num')::int >= 170000
+                      then has_table_privilege(c.oid, 'maintain')
+                      else false
+                  end
+        from   pg_class c, pg_database d
+        where  c.oid = 'errand.errand_tasks'::regclass and d.datname = current_database()
+        """;
+
+    /// <summary>No block that is given from now on holds an id that was given before.</summary>
+    private async Task SkipIdsAsync(NpgsqlConnection connection, long largest, CancellationToken cancellationToken)
+    {
+        var command = new NpgsqlCommand(Sql(TaskIds.SkipSql), connection) { Parameters = { new("largest", largest) } };
+        await using (command.ConfigureAwait(false))
+        {
+            await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 

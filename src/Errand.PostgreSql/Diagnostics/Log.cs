@@ -38,11 +38,10 @@ internal static partial class Log
     internal static partial void ListenerLost(ILogger logger, string store, Exception exception);
 
     [LoggerMessage(408, LogLevel.Warning,
-        "The server process {Process} ({Application}) has held a snapshot of {Store}'s database for {Age}: until it "
-        + "ends, vacuum can remove nothing that ended since, and work becomes slower. There are {DeadRows} dead rows "
-        + "among the live tasks.")]
+        "{Holder} has held a snapshot of {Store}'s database for {Age}: until it ends, vacuum can remove nothing that ended "
+        + "since, and work becomes slower. There are {DeadRows} dead rows among the live tasks.")]
     internal static partial void OldSnapshot(
-        ILogger logger, string store, int process, string application, TimeSpan age, long deadRows);
+        ILogger logger, string store, string holder, string age, long deadRows);
 
     [LoggerMessage(409, LogLevel.Warning,
         "There are {DeadRows} dead rows among the live tasks of {Store}: vacuum does not keep up. Is something holding "
@@ -50,9 +49,10 @@ internal static partial class Log
     internal static partial void ManyDeadRows(ILogger logger, string store, long deadRows);
 
     [LoggerMessage(410, LogLevel.Warning,
-        "This user cannot vacuum the live tasks of {Store}, because it does not own the table; autovacuum alone may be "
-        + "too slow.")]
-    internal static partial void VacuumRefused(ILogger logger, string store, Exception exception);
+        "This user cannot vacuum the live tasks of {Store}, because it owns neither the table errand_tasks nor the "
+        + "database. Autovacuum alone may be too slow: let the user own the table or, from PostgreSQL 17 on, grant it "
+        + "MAINTAIN.")]
+    internal static partial void VacuumRefused(ILogger logger, string store);
 
     [LoggerMessage(411, LogLevel.Information,
         "{Tasks} tasks of workers that do not respond were released, and {Failed} failed.")]
@@ -62,4 +62,9 @@ internal static partial class Log
         "'{Store}' was upgraded to schema version {Version} by a newer Errand. This process finishes the tasks that it "
         + "runs and takes no new ones; update it.")]
     internal static partial void Outdated(ILogger logger, string store, int version);
+
+    [LoggerMessage(413, LogLevel.Warning,
+        "{Tasks} live tasks of {Store} had the ids of finished ones and were given new ids. Ids are given twice when a "
+        + "failover loses the server's last commits.")]
+    internal static partial void IdsGivenTwice(ILogger logger, string store, int tasks);
 }

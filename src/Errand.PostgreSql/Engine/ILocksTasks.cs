@@ -6,15 +6,16 @@ internal interface ILocksTasks
     /// <summary>The tasks whose rows it locks.</summary>
     IEnumerable<long> LockedTasks => [];
 
-    /// <summary>The ids that its caller reserved earlier, and now enqueues.</summary>
+    /// <summary>The locks of the ids that its caller reserved earlier, and now enqueues.</summary>
     IEnumerable<long> LockedIds => [];
 
     /// <summary>The locks of the unique keys that it enqueues.</summary>
     IEnumerable<long> LockedKeys => [];
 
-    /// <summary>
-    /// Whether it needs one of those that somebody else holds: task ids, and locks of keys as complements.
-    /// </summary>
-    bool NeedsAny(IReadOnlySet<long> held) =>
-        LockedTasks.Any(held.Contains) || LockedIds.Any(held.Contains) || LockedKeys.Any(key => held.Contains(~key));
+    /// <summary>What it needs of what somebody else holds; null for nothing.</summary>
+    HeldKind? Needs(HeldLocks held) =>
+        LockedTasks.Any(held.Tasks.Contains) ? HeldKind.Task
+        : LockedIds.Any(held.Ids.Contains) ? HeldKind.Id
+        : LockedKeys.Any(held.Keys.Contains) ? HeldKind.Key
+        : null;
 }

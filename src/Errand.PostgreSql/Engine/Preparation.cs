@@ -85,10 +85,16 @@ internal sealed class Preparation(Sessions sessions)
 
     private async Task GiveIdsAsync(List<Operation<Turn>> operations, int needed)
     {
-        foreach (var user in operations.OfType<IUsesIds>())
+        // A session that is lost meanwhile takes the ids with it that were given before.
+        while (operations.Find(static one => one is IUsesIds { NewIds: > 0, HasIds: false }) is IUsesIds first)
         {
-            while (user is { NewIds: > 0, HasIds: false })
+            foreach (var user in operations.OfType<IUsesIds>().SkipWhile(user => user != first))
             {
+                if (user.NewIds == 0 || user.HasIds)
+                {
+                    continue;
+                }
+
                 if (sessions.Current?.Ids.TryTake(user.NewIds) is { } ids)
                 {
                     user.GiveIds(ids);
@@ -99,6 +105,7 @@ internal sealed class Preparation(Sessions sessions)
                 await sessions.RunAloneAsync((session, batch) =>
                     batch.Add(TakeBlocksSql, row => session.Ids.Add(row.GetInt64(0))).With("blocks", blocks))
                         .ConfigureAwait(false);
+                break;
             }
         }
     }

@@ -14,12 +14,19 @@ internal sealed class Session(NpgsqlConnection connection, bool isPooled, Schema
     /// <summary>Behind a pooler of transactions: nothing is prepared, and no setting outlives a transaction.</summary>
     internal bool IsPooled => isPooled;
 
+    /// <summary>Whether its user may vacuum the live tasks: the server skips the table of another without an error.</summary>
+    internal bool MayVacuum { get; init; } = true;
+
     /// <summary>
     /// Kept from the previous session of the same store: a name has its number forever, and workers wait on names
     /// across sessions. Read by callers' transactions as well, after the writer has filled it for them.
     /// </summary>
     internal InternedNames Names { get; } = previous?.Mark.Store == mark.Store ? previous.Names : new InternedNames();
 
+    /// <summary>
+    /// Blocks are forgotten with their session: the server of the next one may be a promoted standby, which gives them
+    /// again.
+    /// </summary>
     internal TaskIds Ids { get; } = new();
 
     /// <summary>No id of this size or more was known to be given, when last looked at.</summary>
@@ -30,6 +37,9 @@ internal sealed class Session(NpgsqlConnection connection, bool isPooled, Schema
 
     /// <summary>The sequence has given this block last; 0 for none.</summary>
     internal void SawLastBlock(long first) => GivenBelow = first == 0 ? 1 : first + TaskIds.BlockSize;
+
+    /// <summary>The previous session was of the same store, and knew of these ids.</summary>
+    internal void SawIds(long largest) => Ids.Saw(largest);
 
     internal void SawMark(SchemaMark seen) => Mark = seen;
 

@@ -14,8 +14,14 @@ internal sealed class Sessions(
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// Failures are reported this far apart at least: a server may end idle connections every few seconds.
+    /// </summary>
+    internal static readonly TimeSpan ReportPause = TimeSpan.FromMinutes(1);
+
     private Action<Session>? _opened; // Set once, before the first session.
     private Session? _previous; // The last that was opened.
+    private long? _reportedAt; // When a failure was last reported, on the monotonic clock.
     private long? _awaySince; // When the server was first found away, on the monotonic clock.
 
     internal Session? Current { get; private set; }
@@ -82,7 +88,12 @@ internal sealed class Sessions(
         var isLost = exception is not BackendException e || PostgresErrors.LostConnection(e);
         if (isLost && Current is not null)
         {
-            Log.ConnectionReplaced(logger, store.Name, exception);
+            if (_reportedAt is not { } at || TimeProvider.System.GetElapsedTime(at) >= ReportPause)
+            {
+                _reportedAt = TimeProvider.System.GetTimestamp();
+                Log.ConnectionReplaced(logger, store.Name, exception);
+            }
+
             await CloseAsync().ConfigureAwait(false);
         }
 

@@ -11,6 +11,11 @@ internal sealed class Writer : TurnLoop<Turn>
     /// <summary>Rows of one turn; what comes later waits for the next.</summary>
     private const int RowsInTurn = 1_000;
 
+    /// <summary>
+    /// Bytes of payloads and results in one turn, after which the rest waits for the next: everybody waits for the turn.
+    /// </summary>
+    private const long BytesInTurn = 16 * 1024 * 1024;
+
     private readonly PostgresStore _store;
     private readonly PostgresBackendOptions _options;
     private readonly StoreClock _clock;
@@ -29,6 +34,7 @@ internal sealed class Writer : TurnLoop<Turn>
 
     // From here on, every field is the loop's alone.
     private readonly Preparation _preparation;
+    private readonly DoubleIds _doubles;
     private readonly Agenda _agenda;
     private ITimer? _alarm;
     private Turn? _reader; // For as long as its session is the current one.
@@ -53,6 +59,7 @@ internal sealed class Writer : TurnLoop<Turn>
         _logger = logger;
         _closing = closing;
         _preparation = new Preparation(sessions);
+        _doubles = new DoubleIds(store, sessions, logger);
         _agenda = new Agenda(options.TimeProvider);
         sessions.OnOpened(NoteOpened);
         inbox.ServeBy(Start);
@@ -154,10 +161,12 @@ internal sealed class Writer : TurnLoop<Turn>
         // Yield, so that callers completed by the last turn can submit their next operation into this one.
         await Task.Yield();
         var rows = 0;
-        while (rows < RowsInTurn && _inbox.TryTake(out var operation))
+        var bytes = 0L;
+        while (rows < RowsInTurn && bytes < BytesInTurn && _inbox.TryTake(out var operation))
         {
             Arrived.Add(operation);
             rows += operation.Rows;
+            bytes += operation.Bytes;
         }
     }
 
@@ -182,14 +191,17 @@ internal sealed class Writer : TurnLoop<Turn>
     /// <summary>A session was opened, by whatever needed one.</summary>
     private void NoteOpened(Session session)
     {
-        if (_mark != session.Mark.Store)
+        // Another process may have been given the same ids, if the server is a promoted standby that had not heard of them.
+        // Where a commit was tried, the id is kept, and the operation looks for its own task.
+        var isOther = _mark != session.Mark.Store;
+        foreach (var operation in Arrived.Concat(_held.Operations).Where(one => isOther || !one.MayBeDone))
+        {
+            (operation as IUsesIds)?.ForgetIds();
+        }
+
+        if (isOther)
         {
             _mark = session.Mark.Store; // Another store is there now, if it is not the first.
-            foreach (var operation in Arrived.Concat(_held.Operations))
-            {
-                (operation as IUsesIds)?.ForgetIds();
-            }
-
             if (session.IsPooled)
             {
                 Log.Pooled(_logger, _store.Name);
@@ -240,6 +252,17 @@ internal sealed class Writer : TurnLoop<Turn>
             {
                 redos--; // Waiting is no failure.
                 await _held.PutAsideAsync(settles, enqueues, Arrived).ConfigureAwait(false);
+                await _preparation.PrepareAsync(Arrived).ConfigureAwait(false);
+            }
+            catch (BackendException e) when (redos < Sessions.Redos && DoubleIds.HasMetFinished(e))
+            {
+                await _doubles.MoveAsync().ConfigureAwait(false);
+                await _preparation.PrepareAsync(Arrived).ConfigureAwait(false);
+            }
+            catch (BackendException e) when (redos < Sessions.Redos && DoubleIds.HasMetLive(e))
+            {
+                await _doubles.SkipAsync(enqueues).ConfigureAwait(false);
+                await _preparation.PrepareAsync(Arrived).ConfigureAwait(false);
             }
             catch (BackendException e)
                 when (redos < Sessions.Redos && (PostgresErrors.LostConnection(e) || PostgresErrors.IsConflict(e)))

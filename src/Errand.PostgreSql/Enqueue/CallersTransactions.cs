@@ -18,7 +18,16 @@ internal sealed class CallersTransactions(
     internal async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
         IReadOnlyList<NewTask> tasks, NpgsqlTransaction transaction, CancellationToken cancellationToken)
     {
-        var (session, ids) = await inbox.SubmitAsync(Enqueuing.Prepare(tasks), cancellationToken).ConfigureAwait(false);
+        var prepared = await inbox.SubmitAsync(Enqueuing.Prepare(tasks), cancellationToken).ConfigureAwait(false);
+        return await EnqueueAsync(tasks, prepared, transaction, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>As the other, for tasks that have numbers for their names, and ids.</summary>
+    internal async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
+        IReadOnlyList<NewTask> tasks, PreparedTasks prepared, NpgsqlTransaction transaction,
+        CancellationToken cancellationToken)
+    {
+        var (session, ids) = prepared;
         var known = await FindKnownAsync(session, transaction, tasks, cancellationToken).ConfigureAwait(false);
         NewRows? rows = null;
         if (!tasks.All(task => task.Id is { } given && known.Contains(given.Value)))
@@ -63,7 +72,7 @@ internal sealed class CallersTransactions(
         }
 
         await RunInAsync(
-            session, transaction, turn => IdLocks.Lock(turn, enqueuing.Locks.IdScope, given), cancellationToken)
+            session, transaction, turn => enqueuing.Locks.LockIds(turn, given), cancellationToken)
                 .ConfigureAwait(false);
         return await inbox.SubmitAsync(new KnownIdsOperation(given), cancellationToken).ConfigureAwait(false);
     }
@@ -182,6 +191,9 @@ internal sealed class CallersTransactions(
             turn.Add(KnownIdsSql, row => known.Add(row.GetInt64(0))).With("ids", ids);
         }
     }
+
+    /// <summary>The session that is open, in which names have numbers.</summary>
+    internal static Operation<Turn, Session> SessionOf() => new SessionOperation();
 
     /// <summary>Opens the store, so that it is known which one a transaction must be on.</summary>
     private sealed class SessionOperation : Operation<Turn, Session>

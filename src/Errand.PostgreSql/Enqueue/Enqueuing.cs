@@ -124,6 +124,17 @@ internal sealed class Enqueuing(
         return count;
     }
 
+    internal static long BytesOf(IReadOnlyList<NewTask> tasks)
+    {
+        var bytes = 0L;
+        foreach (var task in tasks)
+        {
+            bytes += task.Payload.Length;
+        }
+
+        return bytes;
+    }
+
     private static IEnumerable<string> NamesOf(IReadOnlyList<NewTask> tasks)
     {
         foreach (var task in tasks)
@@ -163,7 +174,10 @@ internal sealed class Enqueuing(
 
         public IEnumerable<string> Names => NamesOf(tasks);
 
-        public IEnumerable<long> LockedIds => tasks.Select(task => task.Id?.Value).OfType<long>();
+        internal override long Bytes { get; } = BytesOf(tasks);
+
+        public IEnumerable<long> LockedIds =>
+            tasks.Select(task => task.Id?.Value).OfType<long>().Select(IdLocks.LockOf).Distinct();
 
         public IEnumerable<long> LockedKeys =>
             tasks.Where(task => task.UniqueKey is not null).Select(UniqueKeys.LockOf).Distinct();

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Npgsql;
 
 namespace Errand.PostgreSql.Enqueue;
@@ -7,6 +8,12 @@ namespace Errand.PostgreSql.Enqueue;
 /// </summary>
 internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
 {
+    /// <summary>Rows of one statement.</summary>
+    private const int RowsInStatement = 10_000;
+
+    /// <summary>Bytes of payloads in one statement: a message to the server ends at a gigabyte.</summary>
+    private const long BytesInStatement = 16 * 1024 * 1024;
+
     private readonly List<NewRow> _new = [];
     private List<NewRow>? _known;
     private List<NewRow>? _unique;
@@ -39,7 +46,7 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
             turn.Effects.WakeOthers();
         }
 
-        enqueuing.Reserving.ForgetFloorsAbove(task);
+        enqueuing.Reserving.ForgetFloorsAbove(task, id);
     }
 
     internal void AddKnown(NewTask task, long id)
@@ -57,9 +64,10 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
 
     internal override void Write(Turn turn)
     {
-        if (_new.Count > 0)
+        List<long> started = [];
+        foreach (var rows in Statements(_new))
         {
-            InsertNew(turn);
+            InsertNew(turn, rows, started, isLast: rows[^1].Id == _new[^1].Id);
         }
 
         if (_mayBeDue || turn.Find<LeftTasks>() is not null)
@@ -74,14 +82,47 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
 
         if (_known is { } known)
         {
-            InsertKnown(turn, known);
+            foreach (var rows in Statements(known))
+            {
+                InsertKnown(turn, rows);
+            }
+
             turn.Ready();
         }
 
         if (_unique is { } unique)
         {
-            enqueuing.Unique.Insert(turn, unique, _inserted ??= [], _holders ??= [], row => NoteInserted(turn, row));
+            // All locks at first, in their order: statement by statement, two callers might wait for each other.
+            enqueuing.Locks.LockKeys(turn, unique.Select(one => UniqueKeys.LockOf(one.Task)));
+            foreach (var rows in Statements(unique))
+            {
+                enqueuing.Unique.Insert(turn, rows, _inserted ??= [], _holders ??= [], row => NoteInserted(turn, row));
+            }
+
             turn.Ready();
+        }
+    }
+
+    /// <summary>The rows of each statement: one call may bring more than the server takes in one.</summary>
+    private static IEnumerable<List<NewRow>> Statements(List<NewRow> rows)
+    {
+        var bytes = 0L;
+        var first = 0;
+        for (var i = 0; i < rows.Count; i++)
+        {
+            var size = rows[i].Task.Payload.Length;
+            if (i > first && (i - first == RowsInStatement || bytes + size > BytesInStatement))
+            {
+                yield return rows.GetRange(first, i - first);
+                (first, bytes) = (i, 0);
+            }
+
+            bytes += size;
+        }
+
+        if (rows.Count > 0)
+        {
+            yield return first == 0 ? rows : rows.GetRange(first, rows.Count - first);
         }
     }
 
@@ -119,18 +160,23 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
         from   clock
         """;
 
-    private void InsertNew(Turn turn)
+    private void InsertNew(Turn turn, List<NewRow> rows, List<long> started, bool isLast)
     {
-        var owners = new long[_new.Count];
+        var owners = new long[rows.Count];
         for (var i = 0; i < owners.Length; i++)
         {
-            owners[i] = _new[i].Owner;
+            owners[i] = rows[i].Owner;
         }
 
-        turn.Insert(InsertTasksSql, _new, row =>
+        turn.Insert(InsertTasksSql, rows, row =>
         {
             enqueuing.Clock.Hear(row.GetInt64(0));
-            enqueuing.Reserving.HandedOff(row.GetInt64(0), row.IsDBNull(2) ? [] : row.GetFieldValue<long[]>(2));
+            started.AddRange(row.IsDBNull(2) ? [] : row.GetFieldValue<long[]>(2));
+            if (isLast)
+            {
+                enqueuing.Reserving.HandedOff(row.GetInt64(0), started);
+            }
+
             if (!row.IsDBNull(1))
             {
                 turn.Effects.Expect(enqueuing.Promotion, row.GetInt64(1));
@@ -139,7 +185,7 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
         WithRows(
             turn, turn.Batch.With("now", enqueuing.Clock.TestNow).With("turn", turn.Number)
                 .With("hands_off", Array.Exists(owners, static owner => owner != Turn.Nobody)),
-            _new).With("owners", owners);
+            rows).With("owners", owners);
     }
 
     private void LockGivenIds(Turn turn)
@@ -155,7 +201,7 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
 
         if (given is not null)
         {
-            IdLocks.Lock(turn, enqueuing.Locks.IdScope, [.. given]);
+            enqueuing.Locks.LockIds(turn, given);
         }
     }
 
@@ -243,7 +289,13 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
         .With("max_attempts", Column(rows, static row => row.Task.Retry.MaxAttempts))
         .With("retries", Column(rows, static row => RetryText.Of(row.Task.Retry)))
         .With("traces", Column(rows, static row => row.Task.Trace))
-        .With("payloads", Column(rows, static row => row.Task.Payload.ToArray()));
+        .With("payloads", Column(rows, static row => Bytes(row.Task.Payload)));
+
+    /// <summary>The payload's own array where it is one: a bulk of large ones is not copied.</summary>
+    private static byte[] Bytes(ReadOnlyMemory<byte> payload) =>
+        MemoryMarshal.TryGetArray(payload, out var array) && array.Array is { } whole && array.Count == whole.Length
+            ? whole
+            : payload.ToArray();
 
     internal static long? Milliseconds(TimeSpan? time) => time is { } given ? NewTasks.Milliseconds(given) : null;
 

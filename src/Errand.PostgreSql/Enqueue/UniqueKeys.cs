@@ -8,16 +8,13 @@ namespace Errand.PostgreSql.Enqueue;
 /// the order of the keys, so that callers who enqueue the same keys wait for one another and not in a circle; and
 /// looked at again afterwards, by statements that see what was committed meanwhile.
 /// </summary>
-internal sealed class UniqueKeys(StoreClock clock, IdLocks locks) : Part<Turn>
+internal sealed class UniqueKeys(StoreClock clock) : Part<Turn>
 {
     internal override Moments Hears => Moments.None;
 
     internal override IReadOnlyList<string> Tables => ["errand_unique_periods"];
 
-    /// <summary>
-    /// The lock of a task's key. The locks are few, so that no number of keys in one transaction can exhaust the
-    /// server's table of locks; two keys that share one wait for each other, and no more.
-    /// </summary>
+    /// <summary>The lock of a task's key.</summary>
     internal static long LockOf(NewTask task)
     {
         // FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/): the same in every process.
@@ -27,7 +24,7 @@ internal sealed class UniqueKeys(StoreClock clock, IdLocks locks) : Part<Turn>
             hash = unchecked((hash ^ one) * 1099511628211UL);
         }
 
-        return (long)(hash % 2_048);
+        return (long)(hash % IdLocks.Locks);
     }
 
     // A task enqueued earlier with this id does not renew the period. language=postgresql
@@ -117,7 +114,6 @@ internal sealed class UniqueKeys(StoreClock clock, IdLocks locks) : Part<Turn>
         var ids = rows.ConvertAll(one => one.Id).ToArray();
         var names = rows.ConvertAll(one => turn.IdOf(one.Task.Name)).ToArray();
         var keys = rows.ConvertAll(one => one.Task.UniqueKey!).ToArray();
-        IdLocks.Lock(turn, locks.KeyScope, [.. rows.Select(one => LockOf(one.Task)).Distinct()]);
         if (rows.Exists(one => one.Task.UniqueFor is not null))
         {
             turn.Add(HoldPeriodsSql).With("now", clock.TestNow).With("names", names).With("keys", keys).With("ids", ids)
@@ -138,12 +134,12 @@ internal sealed class UniqueKeys(StoreClock clock, IdLocks locks) : Part<Turn>
     }
 
     // language=postgresql
-    private const string PrunePeriodsSql = """
+    internal const string PrunePeriodsSql = """
         delete from errand.errand_unique_periods
         where  (name, key) in (
             select name, key
             from   errand.errand_unique_periods
-            where  until <= errand.errand_now_ms(@now)
+            where  until <= (select errand.errand_now_ms(@now))
             order by until
             limit  @count
             for update skip locked)

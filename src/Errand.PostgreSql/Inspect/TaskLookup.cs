@@ -8,11 +8,11 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
 {
     // language=postgresql
     private const string FindLiveSql = """
-        select t.state, q.text, n.text, ~t.rank, t.attempt, t.epoch, t.enqueued, t.due, t.started, t.max_attempts,
+        select t.state, coalesce(q.text, '?'), coalesce(n.text, '?'), ~t.rank, t.attempt, t.epoch, t.enqueued, t.due, t.started, t.max_attempts,
                t.timeout, t.expires, t.unique_key, t.owner, t.cancelled, t.parked, t.payload
         from   errand.errand_tasks t
-        join   errand.errand_names q on q.id = t.queue
-        join   errand.errand_names n on n.id = t.name
+        left join errand.errand_names q on q.id = t.queue
+        left join errand.errand_names n on n.id = t.name
         where  t.id = @id
         """;
 
@@ -44,11 +44,11 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
 
     // language=postgresql
     private const string FindFinishedSql = """
-        select f.state, q.text, n.text, ~f.rank, f.attempt, f.epoch, f.enqueued, f.due, f.started, f.finished,
+        select f.state, coalesce(q.text, '?'), coalesce(n.text, '?'), ~f.rank, f.attempt, f.epoch, f.enqueued, f.due, f.started, f.finished,
                f.max_attempts, f.timeout, f.unique_key, f.result, f.error, f.payload
         from   errand.errand_finished f
-        join   errand.errand_names q on q.id = f.queue
-        join   errand.errand_names n on n.id = f.name
+        left join errand.errand_names q on q.id = f.queue
+        left join errand.errand_names n on n.id = f.name
         where  f.id = @id
         """;
 

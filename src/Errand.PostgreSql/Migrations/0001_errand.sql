@@ -1,12 +1,16 @@
 -- Every name of ours begins with errand_: the schema may hold tables of the application's own.
 
 -- One row: the store's own mark, by which a caller's transaction is known to be on it, and the version of its schema.
+-- Its key is what a publication for all tables needs to let the row be updated.
 create table errand.errand_meta (
+    one      boolean primary key default true check (one),
     store    uuid not null default gen_random_uuid(),
     version  integer not null,              -- of the schema
     reader   integer not null,              -- the lowest engine version that may still read this schema
     writer   integer not null,              -- the lowest engine version that may still write to this schema
-    vacuumed bigint not null default 0      -- ms UTC: when a process last took the vacuum upon itself
+    vacuumed bigint not null default 0,     -- ms UTC: when a process last took the vacuum upon itself
+    swept    bigint not null default 0,     -- ms UTC: when a process last looked for workers that do not respond
+    resumed  bigint not null default 0      -- ms UTC: when such looks last resumed after a gap, in which nobody could be heard
 );
 insert into errand.errand_meta (version, reader, writer) values (0, 0, 0);
 
@@ -52,7 +56,9 @@ create table errand.errand_tasks (
 );
 create index errand_tasks_ready on errand.errand_tasks (queue, rank, due, id) where state = 10;
 create index errand_tasks_scheduled on errand.errand_tasks (due) where state = 11;
+create index errand_tasks_urgent on errand.errand_tasks (rank, due) where state = 11;
 create index errand_tasks_running on errand.errand_tasks (owner) where state = 12;
+create index errand_tasks_cancelled on errand.errand_tasks (owner) where cancelled is not null;
 create index errand_tasks_expiring on errand.errand_tasks (expires) where expires is not null and state <> 12;
 create unique index errand_tasks_unique on errand.errand_tasks (name, unique_key) where unique_key is not null;
 alter table errand.errand_tasks set (

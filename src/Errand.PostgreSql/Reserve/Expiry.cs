@@ -41,13 +41,13 @@ internal sealed class Expiry(StoreClock clock) : Part<Turn>
     internal override Action<Turn>? Upkeep(Turn reader, long now) => _next <= now ? Expire : null;
 
     // language=postgresql
-    private const string ExpireSql = $"""
+    internal const string ExpireSql = $"""
         with settled as (
             {Turn.DeleteTasks}
             where  id = any(array(
                 select id
                 from   errand.errand_tasks
-                where  expires <= errand.errand_now_ms(@now) and expires is not null and state <> 12
+                where  expires <= (select errand.errand_now_ms(@now)) and expires is not null and state <> 12
                 order by expires
                 limit  @count
                 for update skip locked))
@@ -61,7 +61,7 @@ internal sealed class Expiry(StoreClock clock) : Part<Turn>
         """;
 
     // language=postgresql
-    private const string NextExpirySql = """
+    internal const string NextExpirySql = """
         select errand.errand_now_ms(@now),
                (select min(expires) from errand.errand_tasks where expires is not null and state <> 12)
         """;

@@ -133,7 +133,7 @@ internal sealed class Reserving(
     /// <summary>
     /// Tasks handed off are due, and enqueued, at the server's time of the insert. Not all may have started.
     /// </summary>
-    internal void HandedOff(long now, long[] started)
+    internal void HandedOff(long now, List<long> started)
     {
         if (waiting.Count > 0)
         {
@@ -146,16 +146,17 @@ internal sealed class Reserving(
     }
 
     /// <summary>A task with a higher priority than what was taken last stands before the floor of its queue.</summary>
-    internal void ForgetFloorsAbove(NewTask task)
+    internal void ForgetFloorsAbove(NewTask task, long id)
     {
         foreach (var worker in workers.All)
         {
-            worker.ForgetFloorAbove(task.Queue, ~task.Priority);
+            worker.ForgetFloorAbove(task.Queue, ~task.Priority, id);
         }
     }
 
     /// <summary>
-    /// Each worker that has not seen all has one of its queues looked at in a turn; with nothing there, the next.
+    /// Each worker that has not seen all has one of its queues looked at in a turn; with nothing there, the next. Where
+    /// each has little, several share the room.
     /// </summary>
     internal override void Fill(Turn turn)
     {
@@ -165,9 +166,12 @@ internal sealed class Reserving(
             if (worker.SeenVersion != version && worker.Room is > 0 and var room)
             {
                 worker.BeginLook(version);
-                if (worker.QueueInTurn is { } queue)
+                if (worker.QueuesInTurn(room) is { } queues)
                 {
-                    Reserve(turn, worker, queue, room);
+                    foreach (var queue in queues)
+                    {
+                        Reserve(turn, worker, queue, room / queues.Count);
+                    }
                 }
                 else
                 {
@@ -197,24 +201,46 @@ internal sealed class Reserving(
             t.payload, t.rank
         """;
 
+    // Where a queue ends now: a worker that was given less than it asked for need not look through the tasks up to there
+    // again, which are of names that it does not know. language=postgresql
+    internal const string LastReadySql = """
+        select   rank, due, id
+        from     errand.errand_tasks
+        where    queue = @queue and state = 10
+        order by rank desc, due desc, id desc
+        limit    1
+        """;
+
     private void Reserve(Turn turn, Waiting waiting, string queue, int room)
     {
         var worker = waiting.Worker;
         var version = readiness.FloorVersion + (turn.IsReordered ? 1 : 0);
         var floor = worker.FloorOf(queue, version);
         var last = floor;
+        var look = waiting.Ask(queue, room);
+        if (!worker.WasFull(queue))
+        {
+            // Before the reserve: what it does not see, the reserve may see, and not the other way round.
+            turn.Add(LastReadySql, row =>
+            {
+                var end = new Floor(row.GetInt32(0), row.GetInt64(1), row.GetInt64(2));
+                look.After = () => worker.SetFloor(queue, look.IsFull || end.IsBefore(last) ? last : end, version);
+            }).With("queue", turn.IdOf(queue));
+        }
+
+        look.After = () => worker.SetFloor(queue, last, version);
         turn
             .Start(ReserveSql, row =>
             {
                 var task = ReadReady(turn, row, waiting.Owner, queue);
                 var place = new Floor(row.GetInt32(11), row.GetInt64(2), task.Lease.Id.Value);
                 last = last.IsBefore(place) ? place : last;
-                waiting.Give(place.Rank, task);
+                turn.Session.Ids.Saw(place.Id);
+                waiting.Give(look, place.Rank, task);
             })
             .With("now", clock.TestNow).With("owner", waiting.Owner).With("turn", turn.Number)
             .With("queue", turn.IdOf(queue)).With("names", worker.NameIds).With("floor_rank", floor.Rank)
             .With("floor_due", floor.Due).With("floor_id", floor.Id).With("count", room);
-        waiting.Ask(room, () => worker.SetFloor(queue, last, version));
         if (!worker.WasFull(queue))
         {
             parking.ParkUnknown(turn, queue, floor);

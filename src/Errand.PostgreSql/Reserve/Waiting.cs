@@ -7,6 +7,9 @@ internal sealed class Waiting(
     ReserveRequest request, TimeProvider time, Readiness readiness, SchemaWatch schema, Action<Waiting> join)
     : WaitingWorker<Turn>(request, time), IUsesNames
 {
+    /// <summary>Queues that are looked at in one turn at most.</summary>
+    private const int MostLooks = 16;
+
     private readonly TimeProvider _time = time;
     private readonly bool _hasPatterns = request.Queues.Any(queue => queue.IsPattern);
     // New tasks of this turn that are inserted as its own.
@@ -14,12 +17,11 @@ internal sealed class Waiting(
     private readonly List<(int Rank, ReservedTask Task)> _reserved = [];
     private LocalWorker? _worker;
     private long _lookVersion = -1; // The version that its queues are being looked at for.
-    private List<string>? _queues; // In the order in which they are looked at; null until that is known.
-    private int _queue; // The one in turn.
+    private List<string>? _queues; // Still to be looked at, in that order; null until it is known.
+    private int _width = 1; // How many of them are looked at in one turn: more while each has little.
     private int _looksLeft = request.Queues.Count; // Before a wait that is over may end.
-    private int _asked; // How many tasks it asked of the queue in turn; 0 when it did not ask.
-    private int _given; // How many of them it was given.
-    private Action? _afterLook;
+    private readonly List<Look> _looks = []; // Of this turn.
+    private Action? _afterLook; // What it learns of which queues there are.
 
     public IEnumerable<string> Names => Request.Queues.Where(queue => !queue.IsPattern).Select(queue => queue.Queue);
 
@@ -28,10 +30,10 @@ internal sealed class Waiting(
     internal bool HasTasks => _reserved.Count > 0;
 
     /// <summary>Whether this turn gives it something, if it is committed.</summary>
-    internal bool MayBeGiven => _asked > 0 || _handedOff.Count > 0 || _reserved.Count > 0;
+    internal bool MayBeGiven => _looks.Count > 0 || _handedOff.Count > 0 || _reserved.Count > 0;
 
-    /// <summary>Null when it must first be looked which queues there are.</summary>
-    internal string? QueueInTurn => _queues?[_queue];
+    /// <summary>The queues in turn; null when it must first be looked which queues there are.</summary>
+    internal List<string>? QueuesInTurn(int room) => _queues?.GetRange(0, Math.Min(Math.Min(_width, _queues.Count), room));
 
     internal int Room => RoomBeside(_handedOff.Count + _reserved.Count);
 
@@ -101,26 +103,26 @@ internal sealed class Waiting(
         }
 
         _lookVersion = version;
-        _queue = 0;
         _queues = _hasPatterns
             ? null
             : [.. Worker.Rotation.Next(Request.Queues).Select(place => Request.Queues[place].Queue)];
     }
 
-    /// <summary>It asks the queue in turn for that many tasks.</summary>
-    internal void Ask(int count, Action afterLook)
+    /// <summary>It asks a queue in turn for that many tasks.</summary>
+    internal Look Ask(string queue, int count)
     {
-        _asked = count;
-        _afterLook = afterLook;
+        var look = new Look(queue, count);
+        _looks.Add(look);
+        return look;
     }
 
     /// <summary>It asks which queues have tasks.</summary>
     internal void AskForQueues(Action afterLook) => _afterLook = afterLook;
 
-    internal void Give(int rank, ReservedTask task)
+    internal void Give(Look look, int rank, ReservedTask task)
     {
         _reserved.Add((rank, task));
-        _given++;
+        look.Given++;
     }
 
     /// <summary>
@@ -161,23 +163,41 @@ internal sealed class Waiting(
     {
         _afterLook?.Invoke();
         _afterLook = null;
-        if (_asked > 0 && QueueInTurn is { } queue)
+        if (_looks.Count > 0 && _queues is { } queues)
+        {
+            NoteLooks(left, queues);
+        }
+
+        _looks.Clear();
+        Worker.SawAll(SeenVersion, Request.Queues);
+    }
+
+    /// <summary>A queue that gave all that was asked for is looked at again; the others are done with.</summary>
+    private void NoteLooks(LeftTasks? left, List<string> queues)
+    {
+        List<string> full = [];
+        foreach (var look in _looks)
         {
             _looksLeft--;
-            Worker.NoteLook(queue, isFull: _given == _asked);
-            if (_given < _asked)
+            look.After?.Invoke();
+            Worker.NoteLook(look.Queue, look.IsFull);
+            if (look.IsFull)
             {
-                left?.Took(queue, Worker);
-                if (++_queue == _queues!.Count)
-                {
-                    NoteSeenAll();
-                }
+                full.Add(look.Queue);
+            }
+            else
+            {
+                left?.Took(look.Queue, Worker);
             }
         }
 
-        _asked = 0;
-        _given = 0;
-        Worker.SawAll(SeenVersion, Request.Queues);
+        queues.RemoveRange(0, _looks.Count);
+        queues.InsertRange(0, full);
+        _width = full.Count > 0 ? Math.Max(1, _width / 2) : Math.Min(MostLooks, _width * 2);
+        if (queues.Count == 0)
+        {
+            NoteSeenAll();
+        }
     }
 
     /// <summary>After a failure: it was given nothing.</summary>
@@ -185,8 +205,7 @@ internal sealed class Waiting(
     {
         _reserved.Clear();
         _handedOff.Clear();
-        _asked = 0;
-        _given = 0;
+        _looks.Clear();
         _afterLook = null;
         _lookVersion = -1;
         _queues = null;

@@ -16,9 +16,8 @@ internal sealed class HeldTasks(
 
     private readonly List<HeldUp> _aside = [];
 
-    // Found held when last looked at: an operation that needs one of them is put aside at once. Locks of keys are
-    // complements.
-    private readonly HashSet<long> _held = [];
+    // Found held when last looked at: an operation that needs one of them is put aside at once.
+    private readonly HeldLocks _held = new();
     private long _lastLook;
 
     internal override Moments Hears => Moments.Plan;
@@ -70,30 +69,31 @@ internal sealed class HeldTasks(
         """;
 
     /// <summary>What somebody else holds now of what these need. Waits for nobody.</summary>
-    private async Task<HashSet<long>> LookAsync(IEnumerable<Operation<Turn>> operations)
+    private async Task<HeldLocks> LookAsync(IEnumerable<Operation<Turn>> operations)
     {
         _lastLook = time.GetTimestamp();
-        HashSet<long> held = [];
+        var held = new HeldLocks();
         var needing = operations.OfType<ILocksTasks>().ToArray();
         long[] tasks = [.. needing.SelectMany(one => one.LockedTasks)];
-        long[] ids = [.. needing.SelectMany(one => one.LockedIds)];
-        long[] keys = [.. needing.SelectMany(one => one.LockedKeys)];
+        long[] ids = [.. needing.SelectMany(one => one.LockedIds).Distinct()];
+        long[] keys = [.. needing.SelectMany(one => one.LockedKeys).Distinct()];
         await sessions.RunAloneAsync((_, batch) =>
         {
             held.Clear();
             if (tasks.Length > 0)
             {
-                batch.Add(HeldTasksSql, row => held.Add(row.GetInt64(0))).With("ids", tasks);
+                batch.Add(HeldTasksSql, row => held.Tasks.Add(row.GetInt64(0))).With("ids", tasks);
             }
 
             if (ids.Length > 0)
             {
-                batch.Add(HeldIdsSql, row => held.Add(row.GetInt64(0))).With("ids", ids).With("scope", locks.IdScope);
+                batch.Add(HeldIdsSql, row => held.Ids.Add(row.GetInt64(0)))
+                    .With("ids", ids).With("scope", locks.IdScope);
             }
 
             if (keys.Length > 0)
             {
-                batch.Add(HeldIdsSql, row => held.Add(~row.GetInt64(0)))
+                batch.Add(HeldIdsSql, row => held.Keys.Add(row.GetInt64(0)))
                     .With("ids", keys).With("scope", locks.KeyScope);
             }
         }).ConfigureAwait(false);
@@ -122,7 +122,7 @@ internal sealed class HeldTasks(
             return;
         }
 
-        foreach (var operation in stage.Where(one => Needs(one, _held)).ToArray())
+        foreach (var operation in stage.Where(one => NeedOf(one, _held) is not null).ToArray())
         {
             stage.Remove(operation);
             arrived.Remove(operation);
@@ -130,8 +130,8 @@ internal sealed class HeldTasks(
         }
     }
 
-    private static bool Needs(Operation<Turn> operation, HashSet<long> held) =>
-        operation is ILocksTasks locking && locking.NeedsAny(held);
+    private static HeldKind? NeedOf(Operation<Turn> operation, HeldLocks held) =>
+        (operation as ILocksTasks)?.Needs(held);
 
     /// <summary>
     /// Before a turn: puts aside what needs something that was held, and takes back what need not be aside.
@@ -151,7 +151,7 @@ internal sealed class HeldTasks(
         _held.UnionWith(held);
         foreach (var (operation, since) in _aside.ToArray())
         {
-            if (!Needs(operation, _held))
+            if (NeedOf(operation, _held) is not { } need)
             {
                 _aside.RemoveAll(one => one.Operation == operation);
                 arrived.Add(operation);
@@ -160,13 +160,18 @@ internal sealed class HeldTasks(
             else if (TimeProvider.System.GetElapsedTime(since) >= options.BusyTimeout)
             {
                 _aside.RemoveAll(one => one.Operation == operation);
-                operation.Fail(new BackendBusyException(
-                    $"{store.Name}: an open transaction holds the task: it has completed it, or enqueued its id, and "
-                    + $"was not committed or rolled back within {options.BusyTimeout}. Nothing was changed; try "
-                    + "again."));
+                operation.Fail(new BackendBusyException($"{store.Name}: {TextOf(need)} "
+                    + $"and was not committed or rolled back within {options.BusyTimeout}. Nothing was changed; try again."));
             }
         }
     }
+
+    private static string TextOf(HeldKind need) => need switch
+    {
+        HeldKind.Task => "an open transaction holds the task, for instance because it has completed it,",
+        HeldKind.Id => "an open transaction has enqueued the id, or another id that shares its lock,",
+        _ => "an open transaction has enqueued the unique key, or another key that shares its lock,",
+    };
 
     internal void FailAll(Exception exception)
     {

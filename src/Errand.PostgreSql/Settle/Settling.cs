@@ -149,6 +149,8 @@ internal sealed class Settling(StoreClock clock, Expiry expiry, Vacuum vacuum)
 
         internal override bool Finishes => true;
 
+        internal override long Bytes => row.Value?.Length ?? 0;
+
         public IEnumerable<long> LockedTasks => [row.Lease.Id.Value];
 
         internal override void Run(Turn turn)

@@ -18,13 +18,13 @@ internal sealed class Retention(
     internal override Action<Turn>? Upkeep(Turn reader, long now) => _pace.IsDue ? Prune : null;
 
     // language=postgresql
-    private const string PruneSql = """
+    internal const string PruneSql = """
         with pruned as (
             delete from errand.errand_finished
             where  id = any(array(
                 select id
                 from   errand.errand_finished
-                where  state = @state and finished < errand.errand_now_ms(@now) - @retention
+                where  state = @state and finished < (select errand.errand_now_ms(@now)) - @retention
                 order by finished
                 limit  @count
                 for update skip locked))
@@ -40,8 +40,30 @@ internal sealed class Retention(
         from   pruned
         """;
 
+    // language=postgresql
+    private const string FindNameSql = "select id from errand.errand_names where id = @id and text = @text";
+
+    /// <summary>Somebody may have emptied the tables, as tests do between two cases.</summary>
+    private static void CheckNames(Turn turn)
+    {
+        var names = turn.Session.Names;
+        if (names.Last is { } last)
+        {
+            var isThere = false;
+            turn.Add(FindNameSql, _ => isThere = true).With("id", last.Id).With("text", last.Text);
+            turn.Effects.AfterCommit(() =>
+            {
+                if (!isThere)
+                {
+                    names.ReadAgain();
+                }
+            });
+        }
+    }
+
     private void Prune(Turn turn)
     {
+        CheckNames(turn);
         var pruned = 0;
         foreach (var state in RetentionPeriods.States)
         {

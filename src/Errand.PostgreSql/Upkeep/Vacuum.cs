@@ -22,7 +22,7 @@ internal sealed class Vacuum(
     private long _deadRows; // Rows that this backend has left dead since its last.
     private long _lastVacuum;
     private long _lastWarning;
-    private bool _isRefused; // Written by a vacuum, read by the writer after its end.
+    private bool _isRefused; // This user may not vacuum the table, and that was reported.
 
     internal override Moments Hears => Moments.Tidy;
 
@@ -31,6 +31,15 @@ internal sealed class Vacuum(
 
     internal override ValueTask TidyAsync(Turn? reader)
     {
+        if (reader is { Session.MayVacuum: var may } && _isRefused == may)
+        {
+            _isRefused = !may;
+            if (_isRefused)
+            {
+                Log.VacuumRefused(logger, store.Name);
+            }
+        }
+
         var isDue = _deadRows >= VacuumRows
             || (_deadRows >= FewestVacuumRows && time.GetElapsedTime(_lastVacuum) >= VacuumInterval);
         if (isDue && _vacuuming.IsCompleted && !_isRefused && !closing.IsCancellationRequested)
@@ -82,11 +91,6 @@ internal sealed class Vacuum(
         {
             // The backend is being disposed.
         }
-        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InsufficientPrivilege)
-        {
-            _isRefused = true;
-            Log.VacuumRefused(logger, store.Name, e);
-        }
         catch (Exception e) when (e is BackendException || PostgresErrors.IsOurs(e))
         {
             Log.UpkeepFailed(logger, store.Name, e);
@@ -97,13 +101,27 @@ internal sealed class Vacuum(
     private const string DeadRowsSql =
         "select n_dead_tup from pg_stat_user_tables where relid = 'errand.errand_tasks'::regclass";
 
-    // language=postgresql
+    // Of another role's transaction, the start is hidden and the age in transactions is not. What runs for a standby is
+    // in no database. language=postgresql
     private const string OldestSnapshotSql = """
-        select   pid, coalesce(application_name, ''), extract(epoch from clock_timestamp() - xact_start)::float8
-        from     pg_stat_activity
-        where    backend_xmin is not null and datname = current_database() and pid <> pg_backend_pid()
-        and      xact_start < clock_timestamp() - @age
-        order by xact_start
+        select   holder, age
+        from     (
+            select 'The server process ' || pid || coalesce(' (' || nullif(application_name, '') || ')', '') as holder,
+                   extract(epoch from clock_timestamp() - xact_start)::float8 as age, age(backend_xmin) as xids
+            from   pg_stat_activity
+            where  backend_xmin is not null and pid <> pg_backend_pid()
+            and    (datname = current_database() or datname is null)
+            and    coalesce(xact_start < clock_timestamp() - @age, age(backend_xmin) >= @xids)
+            union all
+            select 'The prepared transaction ' || quote_literal(gid),
+                   extract(epoch from clock_timestamp() - prepared)::float8, age(transaction)
+            from   pg_prepared_xacts
+            where  database = current_database() and prepared < clock_timestamp() - @age
+            union all
+            select 'The replication slot ' || quote_literal(slot_name), null, age(xmin)
+            from   pg_replication_slots
+            where  age(xmin) >= @xids) as holders
+        order by xids desc
         limit    1
         """;
 
@@ -118,7 +136,7 @@ internal sealed class Vacuum(
         var deadRows = new NpgsqlCommand(store.Sql(DeadRowsSql), connection);
         var oldest = new NpgsqlCommand(OldestSnapshotSql, connection)
         {
-            Parameters = { new("age", options.OldSnapshot) },
+            Parameters = { new("age", options.OldSnapshot), new("xids", options.OldTransactions) },
         };
         await using (deadRows.ConfigureAwait(false))
         await using (oldest.ConfigureAwait(false))
@@ -129,8 +147,10 @@ internal sealed class Vacuum(
             {
                 if (await reader.ReadAsync(closing).ConfigureAwait(false))
                 {
-                    var age = TimeSpan.FromSeconds(Math.Round(reader.GetDouble(2)));
-                    Log.OldSnapshot(logger, store.Name, reader.GetInt32(0), reader.GetString(1), age, dead);
+                    var age = reader.IsDBNull(1)
+                        ? "many transactions"
+                        : $"{TimeSpan.FromSeconds(Math.Round(reader.GetDouble(1)))}";
+                    Log.OldSnapshot(logger, store.Name, reader.GetString(0), age, dead);
                     _lastWarning = time.GetTimestamp();
                 }
                 else if (dead > ManyDeadRows)

@@ -27,9 +27,11 @@ internal sealed class LocalWorker(long owner, WorkerRegistration registration) :
 
     internal void SetFloor(string queue, Floor floor, long version) => _floors[queue] = (floor, version);
 
-    internal void ForgetFloorAbove(string queue, int rank)
+    /// <summary>A new task may stand before the floor: its time is now, which may be the same millisecond.</summary>
+    internal void ForgetFloorAbove(string queue, int rank, long id)
     {
-        if (_floors.TryGetValue(queue, out var floor) && rank < floor.Floor.Rank)
+        if (_floors.TryGetValue(queue, out var floor)
+            && (rank < floor.Floor.Rank || (rank == floor.Floor.Rank && id < floor.Floor.Id)))
         {
             _floors.Remove(queue);
         }

@@ -4,7 +4,8 @@ namespace Errand.PostgreSql.Workers;
 /// When the work of other processes is looked for: slower and slower while there is nothing, and once a second where
 /// notifications are heard. They are a hint and no more: polling finds everything without them.
 /// </summary>
-internal sealed class Neighbours(IInbox<Turn> inbox, TimeProvider time, Func<bool> isWaitedFor) : Part<Turn>
+internal sealed class Neighbours(
+    IInbox<Turn> inbox, TimeProvider time, WaitingWorkers<Turn, Waiting> waiting, Results results) : Part<Turn>
 {
     /// <summary>The first wait between two looks after word that something comes soon; it doubles.</summary>
     private static readonly TimeSpan SoonPoll = TimeSpan.FromMilliseconds(10);
@@ -12,8 +13,17 @@ internal sealed class Neighbours(IInbox<Turn> inbox, TimeProvider time, Func<boo
     /// <summary>The first wait between two looks where no notification is heard; it doubles.</summary>
     private static readonly TimeSpan UnheardPoll = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>
+    /// The longest wait between two looks while a caller waits for a result: where no notification is heard.
+    /// </summary>
+    private static readonly TimeSpan UnheardResultPoll = TimeSpan.FromMilliseconds(25);
+
+    /// <summary>The same where one is heard, from processes that know that somebody waits.</summary>
+    private static readonly TimeSpan ResultPoll = TimeSpan.FromMilliseconds(100);
+
     private readonly PollPace _pace = new(time);
     private volatile bool _isListening; // Written by the listener, read by the writer.
+    private bool _isResultAwaited; // When last planned.
 
     internal override Moments Hears => Moments.Doubted | Moments.Plan;
 
@@ -23,10 +33,20 @@ internal sealed class Neighbours(IInbox<Turn> inbox, TimeProvider time, Func<boo
 
     internal override void Plan(Agenda agenda)
     {
-        if (isWaitedFor())
+        if (waiting.Count == 0 && !results.IsWaitedFor)
         {
-            _pace.Plan(agenda);
+            _isResultAwaited = false;
+            return;
         }
+
+        if (results.IsWaitedFor && !_isResultAwaited)
+        {
+            _pace.Restart(SoonPoll); // A short task ends soon, perhaps before its process knows that somebody waits.
+        }
+
+        _isResultAwaited = results.IsWaitedFor;
+        _pace.Limit(!_isResultAwaited ? null : _isListening ? ResultPoll : UnheardResultPoll);
+        _pace.Plan(agenda);
     }
 
     /// <summary>Whether notifications are heard, from now on.</summary>

@@ -10,8 +10,14 @@ namespace Errand.PostgreSql.Workers;
 /// </summary>
 internal sealed class Notifications(
     PostgresStore store, PostgresBackendOptions options, Sessions sessions, Neighbours neighbours, SchemaWatch schema,
-    ILogger logger, CancellationTokenSource closing) : Part<Turn>, IAsyncDisposable
+    Results results, ILogger logger, CancellationTokenSource closing) : Part<Turn>, IAsyncDisposable
 {
+    /// <summary>The payload of the word that callers of a process wait for results.</summary>
+    private const string ResultsAwaited = "results";
+
+    /// <summary>How often such word is sent while callers wait.</summary>
+    private static readonly TimeSpan AwaitedPause = TimeSpan.FromSeconds(5);
+
     /// <summary>
     /// Notifications are this far apart at least: each takes a lock of the whole server at its commit.
     /// </summary>
@@ -26,10 +32,16 @@ internal sealed class Notifications(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private Task _listening = Task.CompletedTask;
     private Task _notifying = Task.CompletedTask;
+    private long _othersAwaitAt; // When others last said that they wait: written by the listener, read by the writer.
+    private long _saidAt; // When this process last said so; 0 for never. The writer's.
+    private int _says; // 1 when it is to be said: written by the writer, taken by the notifier.
     // The server's process that notifies for us: written by the notifier, read by the listener.
     private volatile int _notifier;
 
-    internal override Moments Hears => Moments.Doubted | Moments.Committed;
+    internal override Moments Hears => Moments.Doubted | Moments.Plan | Moments.Committed;
+
+    private bool OthersAwait => Interlocked.Read(ref _othersAwaitAt) is var at and not 0
+        && TimeProvider.System.GetElapsedTime(at) < 2 * AwaitedPause;
 
     internal override void Doubted(Doubt why)
     {
@@ -49,10 +61,31 @@ internal sealed class Notifications(
         }
     }
 
-    /// <summary>After a commit that made tasks ready, or due later, and left them to whoever comes.</summary>
+    /// <summary>Callers here wait for results: other processes are told, so that they say when tasks end.</summary>
+    internal override void Plan(Agenda agenda)
+    {
+        if (!options.UseNotify || !results.IsWaitedFor)
+        {
+            return;
+        }
+
+        if (_saidAt == 0 || TimeProvider.System.GetElapsedTime(_saidAt) >= AwaitedPause)
+        {
+            _saidAt = TimeProvider.System.GetTimestamp();
+            Volatile.Write(ref _says, 1);
+            _wakes.Writer.TryWrite(true);
+        }
+
+        agenda.In(AwaitedPause);
+    }
+
+    /// <summary>
+    /// After a commit that made tasks ready, or due later, and left them to others; or that ended tasks while callers of
+    /// other processes wait for results.
+    /// </summary>
     internal override void Committed(Effects effects)
     {
-        if (effects.WakesOthers && options.UseNotify)
+        if (options.UseNotify && (effects.WakesOthers || (effects.Ended.Count > 0 && OthersAwait)))
         {
             _wakes.Writer.TryWrite(true);
         }
@@ -67,7 +100,7 @@ internal sealed class Notifications(
     }
 
     // language=postgresql
-    private const string NotifySql = "select pg_notify(@channel, '')";
+    private const string NotifySql = "select pg_notify(@channel, @payload)";
 
     private async Task NotifyAsync()
     {
@@ -83,7 +116,11 @@ internal sealed class Notifications(
                     _notifier = connection.ProcessID;
                     var command = new NpgsqlCommand(NotifySql, connection)
                     {
-                        Parameters = { new("channel", store.Channel) },
+                        Parameters =
+                        {
+                            new("channel", store.Channel),
+                            new("payload", Interlocked.Exchange(ref _says, 0) == 1 ? ResultsAwaited : ""),
+                        },
                     };
                     await using (command.ConfigureAwait(false))
                     {
@@ -114,12 +151,12 @@ internal sealed class Notifications(
     private async Task ListenAsync()
     {
         var random = new Random();
-        var isReported = false;
+        long? reportedAt = null;
         while (!closing.IsCancellationRequested)
         {
             try
             {
-                await ListenOnceAsync(() => isReported = false).ConfigureAwait(false);
+                await ListenOnceAsync().ConfigureAwait(false);
             }
             catch (OperationCanceledException)
             {
@@ -128,9 +165,9 @@ internal sealed class Notifications(
             catch (Exception e) when (e is BackendException || PostgresErrors.IsOurs(e))
             {
                 neighbours.Listens(false);
-                if (!isReported)
+                if (reportedAt is not { } at || TimeProvider.System.GetElapsedTime(at) >= Sessions.ReportPause)
                 {
-                    isReported = true;
+                    reportedAt = TimeProvider.System.GetTimestamp();
                     Log.ListenerLost(logger, store.Name, e);
                 }
 
@@ -140,7 +177,7 @@ internal sealed class Notifications(
         }
     }
 
-    private async Task ListenOnceAsync(Action listens)
+    private async Task ListenOnceAsync()
     {
         var connection = await store.OpenAsync("listens", closing.Token).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
@@ -148,7 +185,6 @@ internal sealed class Notifications(
             connection.Notification += (_, notification) => Hear(notification);
             await ExecuteAsync(connection, $"listen \"{store.Channel}\"").ConfigureAwait(false);
             neighbours.Listens(true);
-            listens();
             neighbours.Hurry(); // What was said until now was not heard.
             while (true)
             {
@@ -186,7 +222,12 @@ internal sealed class Notifications(
 
         if (notification.PID != _notifier)
         {
-            neighbours.Hurry();
+            if (notification.Payload == ResultsAwaited)
+            {
+                Interlocked.Exchange(ref _othersAwaitAt, TimeProvider.System.GetTimestamp());
+            }
+
+            neighbours.Hurry(); // It may stand for new tasks as well.
         }
     }
 

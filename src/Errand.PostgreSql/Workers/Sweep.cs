@@ -15,8 +15,6 @@ internal sealed class Sweep(
 
     private long _lastSweep;
     private long _lastOrphans;
-    private long _sweptAt; // By the server's clock; 0 for never.
-    private long _resumedAt; // By the server's clock: when this backend, having stood still, could sweep again.
     private bool _orphansSuspected;
 
     internal override Moments Hears => Moments.Plan | Moments.Upkeep;
@@ -51,21 +49,39 @@ internal sealed class Sweep(
             ? turn => Look(turn, withOrphans: false)
             : null;
 
-    // While the server was away, or this backend stood still, nobody could be heard. language=postgresql
-    private const string DeleteExpiredSql = """
+    // A clock that was set back, as that of a promoted standby may be, would keep workers alive that have ended.
+    // language=postgresql
+    private const string ClampBeatsSql = """
+        update errand.errand_workers
+        set    beat = (select errand.errand_now_ms(@now))
+        where  beat > (select errand.errand_now_ms(@now)) + @gap
+        returning id
+        """;
+
+    // While the server was away, or nobody swept, nobody could be heard: the time of the last sweep is stored, so that a
+    // gap counts for a process that was not there as well. language=postgresql
+    internal const string DeleteExpiredSql = """
         with clock as materialized (
             select errand.errand_now_ms(@now) as now
         ),
         heard as materialized (
-            select now, greatest(
-                       case when @swept_at > 0 and now - @swept_at > @gap then now else @resumed_at end,
-                       floor(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint) as since
-            from   clock
+            select now, swept, case when now - swept between -@gap and @gap then resumed else now end as resumed
+            from   clock, errand.errand_meta
+        ),
+        noted as (
+            update errand.errand_meta m
+            set    swept = heard.now, resumed = heard.resumed
+            from   heard
+            where  heard.now - heard.swept not between 0 and @pause
+            and    m.one = any(array(select one from errand.errand_meta for update skip locked))
         ),
         gone as (
             delete from errand.errand_workers w
             using  heard
-            where  greatest(w.beat, heard.since) + w.lease <= heard.now and not (w.id = any(@ours))
+            where  greatest(
+                       w.beat, heard.resumed, floor(extract(epoch from pg_postmaster_start_time()) * 1000)::bigint)
+                   + w.lease <= heard.now
+            and    not (w.id = any(@ours))
             returning w.id, w.host, w.process
         )
         select now, gone.id, gone.host, gone.process
@@ -79,13 +95,13 @@ internal sealed class Sweep(
     internal void Look(Turn turn, bool withOrphans)
     {
         var ours = workers.Owners();
-        var gap = (long)(Interval * 2).TotalMilliseconds;
+        var interval = (long)Interval.TotalMilliseconds;
         HashSet<long> alive = [];
+        turn.Add(ClampBeatsSql).With("now", clock.TestNow).With("gap", interval * 2);
         turn
             .Add(DeleteExpiredSql, row =>
             {
                 var now = row.GetInt64(0);
-                _resumedAt = _sweptAt > 0 && now - _sweptAt > gap ? now : _resumedAt;
                 clock.Hear(now);
                 if (!row.IsDBNull(1))
                 {
@@ -94,8 +110,7 @@ internal sealed class Sweep(
                     turn.Effects.Report(() => Log.WorkerGone(logger, owner, host, process));
                 }
             })
-            .With("now", clock.TestNow).With("swept_at", _sweptAt).With("gap", gap).With("resumed_at", _resumedAt)
-            .With("ours", ours);
+            .With("now", clock.TestNow).With("gap", interval * 2).With("pause", interval / 2).With("ours", ours);
         turn.Add(SelectOursSql, row => alive.Add(row.GetInt64(0))).With("ours", ours);
         pauses.Read(turn);
         cancellation.Tell(turn);
@@ -106,7 +121,6 @@ internal sealed class Sweep(
 
         turn.Effects.AfterCommit(() =>
         {
-            _sweptAt = clock.LastHeard;
             _lastSweep = time.GetTimestamp();
             foreach (var owner in ours.Where(owner => !alive.Contains(owner)))
             {
@@ -116,7 +130,7 @@ internal sealed class Sweep(
     }
 
     // language=postgresql
-    private const string FailPoisonedSql = $"""
+    internal const string FailPoisonedSql = $"""
         with settled as (
             {Turn.DeleteTasks} t
             where  t.id = any(array(
@@ -140,7 +154,7 @@ internal sealed class Sweep(
         """;
 
     // language=postgresql
-    private const string GiveBackSql = """
+    internal const string GiveBackSql = """
         with lost as (
             select o.id, o.owner
             from   errand.errand_tasks o
