@@ -215,29 +215,29 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
 
     private ValueTask<IReadOnlyList<EnqueuedTask>> CommitAsync(
         NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken) =>
-        Telemetry.IsTraced
+        Span.IsTraced
             ? CommitTracedAsync(tasks, options, cancellationToken)
             : SubmitAsync(tasks, options, cancellationToken);
 
     private async ValueTask<IReadOnlyList<EnqueuedTask>> CommitTracedAsync(
         NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken)
     {
-        using var activity = Telemetry.StartSend(options.Queue, tasks.Length);
-        var trace = Telemetry.CurrentTrace();
+        using var span = Span.StartSend(options.Queue, tasks.Length);
+        var trace = Span.CurrentTrace();
         tasks = Array.ConvertAll(tasks, task => task with { Trace = trace });
         try
         {
             var enqueued = await SubmitAsync(tasks, options, cancellationToken).ConfigureAwait(false);
             if (enqueued.Count == 1)
             {
-                activity?.SetTag(Telemetry.IdTag, enqueued[0].Id.Value);
+                span.NoteId(enqueued[0].Id);
             }
 
             return enqueued;
         }
         catch (Exception e)
         {
-            Telemetry.Fail(activity, e);
+            span.Fail(e);
             throw;
         }
     }

@@ -13,7 +13,7 @@ internal sealed class OldestAgeProbe(IBackend backend)
     /// <summary>Begins a measurement on the thread pool, unless one is under way or has begun less than half a heartbeat ago.</summary>
     internal void Measure(TimeSpan heartbeat)
     {
-        if (!Telemetry.OldestAge.Enabled || Interlocked.Exchange(ref _isMeasuring, 1) == 1)
+        if (!Telemetry.MeasuresOldestAge || Interlocked.Exchange(ref _isMeasuring, 1) == 1)
         {
             return;
         }
@@ -36,7 +36,7 @@ internal sealed class OldestAgeProbe(IBackend backend)
             if (backend.Control<IQueueInspector>() is { } inspector)
             {
                 var overview = await inspector.GetOverviewAsync().ConfigureAwait(false);
-                Telemetry.OldestAge.Record(overview.OldestWaiting?.TotalSeconds ?? 0);
+                Telemetry.RecordOldestAge(overview.OldestWaiting ?? TimeSpan.Zero);
             }
         }
         catch (Exception)

@@ -204,7 +204,7 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
 
         if (settles.Count + enqueues.Count > 0)
         {
-            Telemetry.TurnSize.Record(settles.Count + enqueues.Count);
+            Telemetry.RecordTurn(settles.Count + enqueues.Count);
         }
 
         var effects = turn.Effects;

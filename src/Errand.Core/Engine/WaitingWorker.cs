@@ -20,6 +20,22 @@ internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvide
         ? long.MaxValue
         : time.GetTimestamp() + (long)(request.Wait.TotalSeconds * time.TimestampFrequency);
 
+    /// <summary>How many slots the worker has free at this moment; none if its own code throws, which must not end a turn.</summary>
+    protected int FreeSlots
+    {
+        get
+        {
+            try
+            {
+                return request.FreeSlots?.Invoke() ?? int.MaxValue;
+            }
+            catch (Exception)
+            {
+                return 0;
+            }
+        }
+    }
+
     /// <summary>The version of what is ready of which it has seen everything.</summary>
     internal long SeenVersion { get; private set; } = -1;
 

@@ -42,7 +42,7 @@ internal sealed class Waiting(
         && (_looksLeft <= 0 || SeenVersion == readiness.Version || Room <= 0 || schema.Outdated is not null);
 
     private int RoomBeside(int taken) =>
-        Math.Min(Request.MaxTasks, Request.FreeSlots?.Invoke() ?? int.MaxValue) - taken;
+        Math.Min(Request.MaxTasks, FreeSlots) - taken;
 
     internal override void Hear() => join(this);
 

@@ -9,7 +9,7 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
     /// <summary>What this transaction has started for it.</summary>
     internal List<ReservedTask> Reserved { get; } = new(Math.Min(request.MaxTasks, 64));
 
-    internal bool HasRoom => Reserved.Count < Request.MaxTasks && (Request.FreeSlots is not { } free || Reserved.Count < free());
+    internal bool HasRoom => Reserved.Count < Request.MaxTasks && Reserved.Count < FreeSlots;
 
     internal override void Hear()
     {
