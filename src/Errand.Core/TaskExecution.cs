@@ -12,6 +12,9 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
     /// <summary>How often an outcome is tried again that the store refuses while it works otherwise.</summary>
     private const int MostRefusals = 5;
 
+    /// <summary>What runs here, within a handler.</summary>
+    private static readonly AsyncLocal<TaskExecution?> Current = new();
+
     private readonly IBackend _backend;
     private readonly ReservedTask _task;
     private readonly HandlerBinding _handler;
@@ -77,6 +80,20 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
         }
     }
 
+    /// <summary>A caller is about to wait for the end of a task. If it is a handler, the slot that it keeps may be the one it waits for.</summary>
+    internal static void NoteWait()
+    {
+        if (Current.Value is { } waiting)
+        {
+            waiting._slots.LeaveAlone(waiting._task.Lease);
+            if (waiting._slots.Free <= 0 && waiting._slots.NoteWait())
+            {
+                Log.WaitsWithoutSlot(
+                    waiting._logger, waiting._task.Lease.Id.Value, waiting._task.Name, waiting._options.Concurrency);
+            }
+        }
+    }
+
     /// <summary>With each heartbeat: a handler that ignores its token, or has none that would end it, is reported once.</summary>
     internal void WarnIfStuck()
     {
@@ -114,6 +131,7 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
     {
         using var scope = Log.AttemptScope(_logger, _task.Lease.Id.Value, _task.Name, _task.Queue, _task.Attempt);
         var outcome = await ObserveAsync().ConfigureAwait(false);
+        _slots.LeaveAlone(_task.Lease);
         _slots.HandlerReturned();
         try
         {
@@ -172,6 +190,7 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
         try
         {
             timer = StartTimeout();
+            Current.Value = this; // Flows into the handler, and ends with this method.
             result = await _handler.RunAsync(payload, context).ConfigureAwait(false);
         }
         catch (Exception e)

@@ -214,6 +214,17 @@ public sealed partial class TaskWorker : IAsyncDisposable
             // One request at a time, so what is free cannot be given away twice.
             var tasks = await _backend.ReserveAsync(request, ending.Token).ConfigureAwait(false);
             run.NoteAnswer();
+
+            if (tasks.Any(task => task.WasLost))
+            {
+                tasks = await StartableOfAsync(tasks).ConfigureAwait(false);
+                request = request with { MaxTasks = 1 }; // Tasks that were lost together come back together.
+            }
+            else if (tasks.Count > 0)
+            {
+                request = request with { MaxTasks = _options.Concurrency };
+            }
+
             foreach (var task in tasks)
             {
                 Start(run, incarnation, task);
@@ -225,6 +236,21 @@ public sealed partial class TaskWorker : IAsyncDisposable
                 reconciledAt = _options.TimeProvider.GetTimestamp();
             }
         }
+    }
+
+    /// <summary>
+    /// A task that was lost before may be the one that ends its process: nothing new runs beside it, so that it fails alone. The first
+    /// task decides; those that cannot be started with it are released, uncharged, before anything starts that may end the process.
+    /// </summary>
+    private async Task<IReadOnlyList<ReservedTask>> StartableOfAsync(IReadOnlyList<ReservedTask> tasks)
+    {
+        var (now, others) = tasks[0].WasLost
+            ? ([tasks[0]], tasks.Skip(1))
+            : (tasks.Where(task => !task.WasLost).ToArray(), tasks.Where(task => task.WasLost));
+        var releases = others
+            .Select(task => _backend.SettleAsync(task.Lease, new Settlement.Released(), CancellationToken.None).AsTask()).ToArray();
+        await Task.WhenAll(releases).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // The next reconcile releases the rest.
+        return now;
     }
 
     /// <summary>Between two reserves: a task that this worker owns without knowing it was lost on its way here.</summary>
@@ -245,7 +271,7 @@ public sealed partial class TaskWorker : IAsyncDisposable
     {
         var execution = new TaskExecution(
             _backend, task, _handlers[task.Name], _serializer, incarnation, run.Slots, _options, _logger);
-        run.Slots.Take();
+        run.Slots.Take(task);
         incarnation.Add(execution);
         return execution;
     }

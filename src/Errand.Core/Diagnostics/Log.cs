@@ -111,4 +111,14 @@ internal static partial class Log
     [LoggerMessage(213, LogLevel.Warning,
         "A callback that was registered on the token of task {TaskId} ('{TaskName}', attempt {Attempt}) threw when the token was cancelled.")]
     internal static partial void TokenCallbackFailed(ILogger logger, long taskId, string taskName, int attempt, Exception exception);
+
+    [LoggerMessage(214, LogLevel.Error,
+        "A service of the scope of task {TaskId} ('{TaskName}', attempt {Attempt}) threw when it was disposed. The outcome of the handler stands.")]
+    internal static partial void ScopeFailed(ILogger logger, long taskId, string taskName, int attempt, Exception exception);
+
+    [LoggerMessage(215, LogLevel.Warning,
+        "The handler of task {TaskId} ('{TaskName}') waits for the end of another task while none of its worker's {Concurrency} slots is "
+        + "free. If the other task needs a slot of this worker, both wait forever. Raise Concurrency, run the other task in another worker's "
+        + "queue, or do not wait for it.")]
+    internal static partial void WaitsWithoutSlot(ILogger logger, long taskId, string taskName, int concurrency);
 }

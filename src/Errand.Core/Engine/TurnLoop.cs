@@ -231,7 +231,7 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
     {
         foreach (var part in parts.All)
         {
-            part.Close(disposed);
+            Quietly.Run((part, disposed), static closing => closing.part.Close(closing.disposed)); // The next are closed whatever one meets.
         }
     }
 

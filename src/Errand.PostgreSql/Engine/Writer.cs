@@ -137,13 +137,28 @@ internal sealed class Writer : TurnLoop<Turn>
                 // A fault of ours. No caller may wait forever because of it, and the loop must live on.
                 var fault = new BackendException(
                     $"{_store.Name}: a turn failed, which is a fault in Errand.", false, e);
-                await FailAllAsync(fault).ConfigureAwait(false);
-                await _sessions.CloseAsync().ConfigureAwait(false);
                 Log.TurnFault(_logger, e);
+                try
+                {
+                    await FailAllAsync(fault).ConfigureAwait(false);
+                    await _sessions.CloseAsync().ConfigureAwait(false);
+                }
+                catch (Exception again)
+                {
+                    Log.TurnFault(_logger, again); // The loop must live on all the same.
+                }
             }
         }
 
-        await CloseTurnsAsync().ConfigureAwait(false);
+        try
+        {
+            await CloseTurnsAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // A dispose ends, whatever a connection or a file meets.
+            Log.CloseFailed(_logger, _store.Name, e);
+        }
     }
 
     private async Task TakeArrivedAsync(TimeSpan wait)

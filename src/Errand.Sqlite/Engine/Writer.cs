@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Quietly = Errand.Diagnostics.Quietly;
 
 namespace Errand.Sqlite.Engine;
 
@@ -115,8 +116,8 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             catch (Exception e)
             {
                 // A fault of ours. No caller may wait forever because of it, and the thread must live on.
-                FailAllAsync(new BackendException($"{_store.Name}: the writer failed, which is a fault in Errand.", false, e))
-                    .GetAwaiter().GetResult();
+                var fault = new BackendException($"{_store.Name}: the writer failed, which is a fault in Errand.", false, e);
+                Quietly.Run(fault, fault => FailAllAsync(fault).GetAwaiter().GetResult());
                 Log.WriterFault(_logger, e);
             }
         }
@@ -296,7 +297,16 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
 
         CloseParts(disposed);
         _alarm?.Dispose();
-        CloseSession();
+        try
+        {
+            CloseSession();
+        }
+        catch (Exception e)
+        {
+            // Files may be gone, and the disk may be. An exception on this thread would end the process.
+            Log.CloseFailed(_logger, _store.Path, e);
+        }
+
         _closing?.SetClosed();
     }
 
