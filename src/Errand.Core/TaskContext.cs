@@ -71,6 +71,8 @@ public sealed class TaskContext
     /// </summary>
     public CancellationToken CancellationToken { get; }
 
+    internal ILogger Logger => _logger;
+
     /// <summary>Whether the handler has completed its task in its own transaction, which may not have committed.</summary>
     internal bool IsCompletedByHandler { get; private set; }
 

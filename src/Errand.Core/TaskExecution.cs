@@ -7,8 +7,14 @@ using Microsoft.Extensions.Logging;
 namespace Errand;
 
 /// <summary>One attempt, from its start to its settlement: deserialize, run, decide, settle.</summary>
-internal sealed class TaskExecution : IThreadPoolWorkItem
+internal sealed partial class TaskExecution : IThreadPoolWorkItem
 {
+    /// <summary>How often an outcome is tried again that the store refuses while it works otherwise.</summary>
+    private const int MostRefusals = 5;
+
+    /// <summary>What runs here, within a handler.</summary>
+    private static readonly AsyncLocal<TaskExecution?> Current = new();
+
     private readonly IBackend _backend;
     private readonly ReservedTask _task;
     private readonly HandlerBinding _handler;
@@ -18,12 +24,13 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
     private readonly TaskWorkerOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly CancellationTokenSource _cancellation;
-    private readonly long _startedAt;
-    private volatile CancelReason _cancelReason; // Written by who cancels, read when the handler has returned.
-    private bool _warned; // Heartbeat thread only, as the next.
+    private readonly CancellationTokenSource _cancellation = new();
+    private volatile CancelReason _cancelReason; // Written by who cancels, read when the handler has ended.
+    private long? _startedAt; // Reports alone, as the next two: when it was first seen running.
     private long? _seenCancelledAt;
+    private bool _warned;
 
+    /// <summary>Calls nothing of the user's: the tasks that were reserved with this one must not suffer for it.</summary>
     internal TaskExecution(
         IBackend backend, ReservedTask task, HandlerBinding handler, PayloadSerializer serializer,
         WorkerIncarnation incarnation, WorkerSlots slots, TaskWorkerOptions options, ILogger logger)
@@ -37,10 +44,6 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         _options = options;
         _time = options.TimeProvider;
         _logger = logger;
-        _startedAt = _time.GetTimestamp();
-        _cancellation = task.Timeout is { } timeout
-            ? new CancellationTokenSource(timeout, _time)
-            : new CancellationTokenSource();
     }
 
     internal ReservedTask Reserved => _task;
@@ -51,18 +54,43 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
     /// <summary>Cancels the handler's token. Its callbacks run on the thread pool, never on the caller.</summary>
     internal void Cancel(CancelReason reason)
     {
-        if (reason != CancelReason.Stopping || _cancelReason == CancelReason.None)
+        // A timeout or a stop does not hide why the token was cancelled before.
+        if (reason is CancelReason.Requested or CancelReason.LeaseLost || _cancelReason == CancelReason.None)
         {
-            _cancelReason = reason; // A stop does not hide that the task was to be cancelled.
+            _cancelReason = reason;
         }
 
+        _ = CancelTokenAsync();
+    }
+
+    private async Task CancelTokenAsync()
+    {
         try
         {
-            _ = _cancellation.CancelAsync();
+            await _cancellation.CancelAsync().ConfigureAwait(false);
         }
         catch (ObjectDisposedException)
         {
             // The attempt ended at this very moment.
+        }
+        catch (AggregateException e)
+        {
+            // The callbacks that the handler has registered are the user's code.
+            Log.TokenCallbackFailed(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt, e);
+        }
+    }
+
+    /// <summary>A caller is about to wait for the end of a task. If it is a handler, the slot that it keeps may be the one it waits for.</summary>
+    internal static void NoteWait()
+    {
+        if (Current.Value is { } waiting)
+        {
+            waiting._slots.LeaveAlone(waiting._task.Lease);
+            if (waiting._slots.Free <= 0 && waiting._slots.NoteWait())
+            {
+                Log.WaitsWithoutSlot(
+                    waiting._logger, waiting._task.Lease.Id.Value, waiting._task.Name, waiting._options.Concurrency);
+            }
         }
     }
 
@@ -74,6 +102,7 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
             return;
         }
 
+        _startedAt ??= _time.GetTimestamp();
         if (_seenCancelledAt is null && _cancellation.IsCancellationRequested)
         {
             _seenCancelledAt = _time.GetTimestamp();
@@ -85,63 +114,58 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
             if (ignored >= Defaults.StuckAfter)
             {
                 _warned = true;
-                Telemetry.Stuck.Add(1, Telemetry.TagsOf(_task.Queue, _task.Name));
+                Telemetry.CountStuck(_task);
                 Log.Stuck(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt, ignored);
             }
         }
-        else if (_task.Timeout is null && _time.GetElapsedTime(_startedAt) is var elapsed && elapsed > Defaults.LongRunningWarning)
+        else if (_task.Timeout is null && _time.GetElapsedTime(_startedAt.Value) is var elapsed && elapsed > Defaults.LongRunningWarning)
         {
             _warned = true;
             Log.RunsLong(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt, elapsed);
         }
     }
 
-    /// <summary>Runs the attempt to its settlement.</summary>
+    /// <summary>Runs the attempt to its settlement. Whatever happens in it, the slot is free again afterwards.</summary>
     /// <returns>How the handler ended, whether that could be stored or not.</returns>
     internal async Task<AttemptOutcome> RunAsync()
     {
         using var scope = Log.AttemptScope(_logger, _task.Lease.Id.Value, _task.Name, _task.Queue, _task.Attempt);
         var outcome = await ObserveAsync().ConfigureAwait(false);
+        _slots.LeaveAlone(_task.Lease);
         _slots.HandlerReturned();
-        if (!await SettleAsync(outcome).ConfigureAwait(false))
+        try
         {
-            Log.OutcomeDropped(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt);
-            Count("lost");
+            if (!await SettleAsync(outcome).ConfigureAwait(false))
+            {
+                Log.OutcomeDropped(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt);
+                Telemetry.CountSettled(_task, "lost");
+            }
+        }
+        finally
+        {
+            _incarnation.Remove(this); // If it was not settled, the next reconcile releases it.
+            _slots.Settled();
+            _cancellation.Dispose();
         }
 
-        _incarnation.Remove(this);
-        _slots.Settled();
-        _cancellation.Dispose();
         return outcome;
     }
 
     /// <summary>The attempt within its span, timed.</summary>
     private async ValueTask<AttemptOutcome> ObserveAsync()
     {
-        if (Telemetry.Started.Enabled || Telemetry.Lag.Enabled)
-        {
-            var tags = Telemetry.TagsOf(_task.Queue, _task.Name);
-            Telemetry.Started.Add(1, tags);
-            Telemetry.Lag.Record(Math.Max(0, (_time.GetUtcNow() - _task.DueAt).TotalSeconds), tags);
-        }
-
-        using var activity = Telemetry.StartProcess(_task);
-        var startedAt = _time.GetTimestamp();
+        Telemetry.CountStarted(_task, _time);
+        using var span = Span.StartProcess(_task);
+        var startedAt = TimeProvider.System.GetTimestamp();
         var outcome = await AttemptAsync().ConfigureAwait(false);
         if (outcome.Error is { } error)
         {
-            Telemetry.Fail(activity, error);
+            span.Fail(error);
         }
 
-        if (Telemetry.ProcessDuration.Enabled)
+        if (Telemetry.MeasuresHandlers)
         {
-            var tags = Telemetry.TagsOf(_task.Queue, _task.Name);
-            if (outcome.Error is { } thrown)
-            {
-                tags.Add(Telemetry.ErrorTag, thrown.GetType().FullName);
-            }
-
-            Telemetry.ProcessDuration.Record(_time.GetElapsedTime(startedAt).TotalSeconds, tags);
+            Telemetry.RecordHandler(_task, TimeProvider.System.GetElapsedTime(startedAt), outcome.Error);
         }
 
         return outcome;
@@ -162,36 +186,22 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
 
         object? result;
         var context = new TaskContext(_task, _backend, _serializer, _time, _logger, _cancellation.Token);
+        ITimer? timer = null;
         try
         {
-            try
-            {
-                result = await _handler.RunAsync(payload, context).ConfigureAwait(false);
-            }
-            finally
-            {
-                await context.EndAsync().ConfigureAwait(false);
-            }
-        }
-        catch (Exception e) when (context.IsCompletedByHandler)
-        {
-            return new AttemptOutcome(null, e);
-        }
-        catch (OperationCanceledException e) when (_cancellation.IsCancellationRequested)
-        {
-            return _cancelReason switch
-            {
-                CancelReason.None => Decide(TimedOut(e)),
-                CancelReason.Requested => new AttemptOutcome(new Settlement.Cancelled()),
-                _ => new AttemptOutcome(new Settlement.Released()),
-            };
+            timer = StartTimeout();
+            Current.Value = this; // Flows into the handler, and ends with this method.
+            result = await _handler.RunAsync(payload, context).ConfigureAwait(false);
         }
         catch (Exception e)
         {
             // The user's code may throw anything, and what it throws is data.
-            return _cancelReason == CancelReason.Requested
-                ? new AttemptOutcome(new Settlement.Cancelled { Reason = ErrorText.Of(e) }, e)
-                : Decide(e);
+            return context.IsCompletedByHandler ? new AttemptOutcome(null, e) : Conclude(e);
+        }
+        finally
+        {
+            timer?.Dispose();
+            await context.EndAsync().ConfigureAwait(false);
         }
 
         if (context.IsCompletedByHandler)
@@ -212,81 +222,35 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         }
     }
 
-    private TimeoutException TimedOut(OperationCanceledException e) =>
-        new($"The handler of '{_task.Name}' was cancelled after its timeout of {_task.Timeout}.", e);
-
-    /// <summary>What follows from an exception: first by what it is, then by the worker's options, else by the task's policy.</summary>
-    private AttemptOutcome Decide(Exception e) => e switch
-    {
-        FailTaskException => FailedForGood(e),
-        RetryTaskException retry => Failed(e, Backoff.Bounded(retry.After)),
-        SnoozeTaskException snooze => Snoozed(snooze.Delay),
-        _ => Ask(e) switch
-        {
-            RetryDecision.Fail => FailedForGood(e),
-            RetryDecision.Retry retry => Failed(e, Backoff.Bounded(retry.Delay)),
-            RetryDecision.Snooze snooze => Snoozed(snooze.Delay),
-            _ => Failed(e),
-        },
-    };
-
-    private RetryDecision? Ask(Exception e)
-    {
-        try
-        {
-            return _options.OnFailure?.Invoke(new FailedAttempt
-            {
-                Id = _task.Lease.Id,
-                Name = _task.Name,
-                Queue = _task.Queue,
-                Attempt = _task.Attempt,
-                MaxAttempts = _task.Retry.MaxAttempts,
-                Exception = e,
-            });
-        }
-        catch (Exception thrown)
-        {
-            // The user's code again: an attempt must not be left unsettled because of it.
-            Log.DecisionFailed(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt, thrown);
-            return null;
-        }
-    }
-
-    private AttemptOutcome Failed(Exception e, TimeSpan? after = null)
-    {
-        if (_task.Attempt >= _task.Retry.MaxAttempts)
-        {
-            return FailedForGood(e);
-        }
-
-        var wait = after ?? Backoff.After(_task.Retry, _task.Attempt, Backoff.Sample(_task.Lease.Id.Value, _task.Attempt));
-        return new(new Settlement.Retried { Error = ErrorText.Of(e), After = wait }, e);
-    }
-
-    private static AttemptOutcome FailedForGood(Exception e) => new(new Settlement.Failed { Error = ErrorText.Of(e) }, e);
-
-    private static AttemptOutcome Snoozed(TimeSpan delay) => new(new Settlement.Snoozed { Delay = Backoff.Bounded(delay) });
+    private ITimer? StartTimeout() => _task.Timeout is { } timeout
+        ? _time.CreateTimer(
+            static execution => ((TaskExecution)execution!).Cancel(CancelReason.TimedOut), this, timeout, Timeout.InfiniteTimeSpan)
+        : null;
 
     /// <summary>Writes the outcome, for as long as it takes: shutdown does not cancel it, only the loss of the lease.</summary>
-    /// <returns>False when the lease was lost.</returns>
+    /// <returns>False when the lease was lost, or the store works and still refuses this outcome.</returns>
     private async ValueTask<bool> SettleAsync(AttemptOutcome outcome)
     {
+        var beats = _incarnation.Beats;
         for (var failures = 0; !_incarnation.IsOver; failures++)
         {
             try
             {
                 outcome = await CheckAsync(outcome).ConfigureAwait(false);
-                var settled = outcome.Settlement is not { } settlement
-                    || await _backend.SettleAsync(_task.Lease, settlement, CancellationToken.None).ConfigureAwait(false);
-                if (settled)
+                return await SettleOnceAsync(outcome).ConfigureAwait(false);
+            }
+            catch (ObjectDisposedException)
+            {
+                return false;
+            }
+            catch (Exception e)
+            {
+                // A backend may throw anything, and an attempt must end.
+                if (failures >= MostRefusals && IsRefusal(e, _incarnation.Beats - beats))
                 {
-                    Report(outcome);
+                    return await SettleRefusedAsync(e).ConfigureAwait(false);
                 }
 
-                return settled;
-            }
-            catch (BackendException e)
-            {
                 _slots.TakeBack();
                 var delay = TimeSpan.FromMilliseconds(Math.Min(5_000, 50 << Math.Min(failures, 7)))
                     * (0.5 + Backoff.Sample(_task.Lease.Id.Value, failures));
@@ -294,19 +258,45 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
                 await Task.Delay(delay, _time, CancellationToken.None).ConfigureAwait(false);
                 _slots.HandlerReturned();
             }
-            catch (ObjectDisposedException)
-            {
-                return false;
-            }
         }
 
         return false;
     }
 
+    /// <summary>Whether an exception is about this outcome: a store in trouble, whose heartbeats fail too, is waited for.</summary>
+    private static bool IsRefusal(Exception e, int beats) => e is not BackendException { IsTransient: var mayPass } || (!mayPass && beats > 1);
+
+    /// <summary>The attempt has failed because its outcome cannot be stored. If that cannot be stored either, reconcile releases the task.</summary>
+    private async ValueTask<bool> SettleRefusedAsync(Exception refusal)
+    {
+        try
+        {
+            return await SettleOnceAsync(Failed(refusal)).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // As in the caller.
+            Log.SettleRefused(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt, e);
+            return false;
+        }
+    }
+
+    private async ValueTask<bool> SettleOnceAsync(AttemptOutcome outcome)
+    {
+        var settled = outcome.Settlement is not { } settlement
+            || await _backend.SettleAsync(_task.Lease, settlement, CancellationToken.None).ConfigureAwait(false);
+        if (settled)
+        {
+            Report(outcome);
+        }
+
+        return settled;
+    }
+
     /// <summary>A task that still runs under this lease was not settled by its handler: that transaction did not commit.</summary>
     private async ValueTask<AttemptOutcome> CheckAsync(AttemptOutcome outcome) =>
         outcome.Settlement is null && await _backend.HoldsAsync(_task.Lease, CancellationToken.None).ConfigureAwait(false)
-            ? Failed(outcome.Exception ?? new InvalidOperationException(
+            ? Conclude(outcome.Exception ?? new InvalidOperationException(
                 $"The handler of '{_task.Name}' called CompleteInAsync, but its transaction was not committed when it returned."))
             : outcome;
 
@@ -316,43 +306,33 @@ internal sealed class TaskExecution : IThreadPoolWorkItem
         switch (outcome.Settlement)
         {
             case Settlement.Retried retried:
-                Count("retried");
+                Telemetry.CountSettled(_task, "retried");
                 Log.AttemptFailed(_logger, id, name, attempt, _task.Retry.MaxAttempts, retried.After, outcome.Exception);
                 break;
             case Settlement.Failed:
-                Count("failed");
+                Telemetry.CountSettled(_task, "failed");
                 Log.TaskFailed(_logger, id, name, attempt, _task.Retry.MaxAttempts, outcome.Exception);
                 break;
             case Settlement.Cancelled:
-                Count("cancelled");
+                Telemetry.CountSettled(_task, "cancelled");
                 Log.Cancelled(_logger, id, name, attempt, outcome.Exception);
                 break;
             case Settlement.Snoozed snoozed:
-                Count("snoozed");
+                Telemetry.CountSettled(_task, "snoozed");
                 Log.Snoozed(_logger, id, name, attempt, snoozed.Delay);
                 break;
             case Settlement.Released:
-                Count("released");
-                Log.Released(_logger, id, name);
+                Telemetry.CountSettled(_task, "released");
+                Log.Released(_logger, id, name, outcome.Exception);
                 break;
             default:
-                Count("succeeded");
+                Telemetry.CountSettled(_task, "succeeded");
                 if (outcome.Exception is { } thrown)
                 {
                     Log.ThrewAfterCompletion(_logger, id, name, attempt, thrown);
                 }
 
                 break;
-        }
-    }
-
-    private void Count(string outcome)
-    {
-        if (Telemetry.Settled.Enabled)
-        {
-            var tags = Telemetry.TagsOf(_task.Queue, _task.Name);
-            tags.Add(Telemetry.OutcomeTag, outcome);
-            Telemetry.Settled.Add(1, tags);
         }
     }
 }

@@ -64,7 +64,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
     /// <exception cref="InvalidOptionsException">The options cannot work. The exception lists every problem.</exception>
     /// <exception cref="ArgumentException">The payload is too large or cannot be written as JSON, or its name is not allowed.</exception>
     /// <exception cref="InvalidOperationException">
-    /// <see cref="EnqueueOptions.Transaction"/> is set, and the store cannot take part in it.
+    /// <see cref="EnqueueOptions.Transaction"/> is set, and the store cannot take part in it; or it is null in a <c>TransactionScope</c>.
     /// </exception>
     /// <exception cref="BackendException">
     /// The store could not complete the call. <see cref="BackendException.IsTransient"/> says whether retrying may help.
@@ -181,6 +181,11 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
                 nameof(timeout), timeout, "A wait cannot be negative; use zero, or Timeout.InfiniteTimeSpan to wait forever.");
         }
 
+        if (timeout != TimeSpan.Zero)
+        {
+            TaskExecution.NoteWait();
+        }
+
         var result = await _backend.GetResultAsync(id, timeout, cancellationToken).ConfigureAwait(false);
         return result is null ? null : result with { Serializer = _serializer };
     }
@@ -214,30 +219,40 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
     }
 
     private ValueTask<IReadOnlyList<EnqueuedTask>> CommitAsync(
-        NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken) =>
-        Telemetry.IsTraced
+        NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken)
+    {
+        if (options.Transaction is null && System.Transactions.Transaction.Current is not null)
+        {
+            throw new InvalidOperationException(
+                "A TransactionScope is open here, and Errand does not take part in it: the task would stay if the scope were rolled back. "
+                + "Pass a DbTransaction of your own (EnqueueOptions.Transaction), or enqueue within "
+                + "new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled).");
+        }
+
+        return Span.IsTraced
             ? CommitTracedAsync(tasks, options, cancellationToken)
             : SubmitAsync(tasks, options, cancellationToken);
+    }
 
     private async ValueTask<IReadOnlyList<EnqueuedTask>> CommitTracedAsync(
         NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken)
     {
-        using var activity = Telemetry.StartSend(options.Queue, tasks.Length);
-        var trace = Telemetry.CurrentTrace();
+        using var span = Span.StartSend(options.Queue, tasks.Length);
+        var trace = Span.CurrentTrace();
         tasks = Array.ConvertAll(tasks, task => task with { Trace = trace });
         try
         {
             var enqueued = await SubmitAsync(tasks, options, cancellationToken).ConfigureAwait(false);
             if (enqueued.Count == 1)
             {
-                activity?.SetTag(Telemetry.IdTag, enqueued[0].Id.Value);
+                span.NoteId(enqueued[0].Id);
             }
 
             return enqueued;
         }
         catch (Exception e)
         {
-            Telemetry.Fail(activity, e);
+            span.Fail(e);
             throw;
         }
     }

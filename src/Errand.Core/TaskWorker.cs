@@ -24,8 +24,10 @@ public sealed partial class TaskWorker : IAsyncDisposable
     private readonly TaskWorkerOptions _options;
     private readonly PayloadSerializer _serializer;
     private readonly ILogger _logger;
+    private readonly ReportQueue _reports = new(); // Of the heartbeat thread.
     private readonly SemaphoreSlim _lifecycle = new(1); // Held by start, stop and dispose: one at a time.
     private Run? _run;
+    private Task _abandoned = Task.CompletedTask; // Ends registrations whose start was cancelled. Under the lifecycle, as the next.
     private bool _disposed;
 
     /// <summary>Creates a worker on <paramref name="backend"/>. The caller disposes the backend, after the worker.</summary>
@@ -41,9 +43,10 @@ public sealed partial class TaskWorker : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(handlers);
         _backend = MeasuredBackend.Over(backend);
         _handlers = handlers.Copy();
-        _options = (options ?? new TaskWorkerOptions()).Validated();
-        _serializer = new PayloadSerializer(_options.Json, _options.MaxResultBytes);
         _logger = logger is null ? NullLogger.Instance : new QuietLogger(logger);
+        options = (options ?? new TaskWorkerOptions()).Validated();
+        _options = options with { TimeProvider = QuietClock.Over(options.TimeProvider, _logger) };
+        _serializer = new PayloadSerializer(_options.Json, _options.MaxResultBytes);
     }
 
     /// <summary>Starts reserving and running tasks. Returns when the worker is registered in the store.</summary>
@@ -88,6 +91,9 @@ public sealed partial class TaskWorker : IAsyncDisposable
                 _run = null;
                 await DrainAsync(run, cancellationToken).ConfigureAwait(false);
             }
+
+            await _abandoned.ConfigureAwait(false);
+            await _reports.FlushAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -113,10 +119,32 @@ public sealed partial class TaskWorker : IAsyncDisposable
             Concurrency = _options.Concurrency,
             CancelRequested = lease => Volatile.Read(ref incarnation)?.CancelTask(lease),
         };
-        var owner = await _backend.BeginWorkerAsync(registration, cancellationToken).ConfigureAwait(false);
+        // A registration that was submitted is committed whether somebody waits for it or not.
+        var beginning = _backend.BeginWorkerAsync(registration, CancellationToken.None).AsTask();
+        try
+        {
+            await beginning.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            _abandoned = Task.WhenAll(_abandoned, EndAbandonedAsync(beginning));
+            throw;
+        }
+
+        var owner = await beginning.ConfigureAwait(false);
         Log.WorkerStarted(_logger, owner.Value, _options.Concurrency, string.Join(", ", _options.Queues));
-        Volatile.Write(ref incarnation, new WorkerIncarnation(_backend, owner, _options, _logger));
+        Volatile.Write(ref incarnation, new WorkerIncarnation(_backend, owner, _options, _logger, _reports));
         return incarnation;
+    }
+
+    /// <summary>Nobody would ever end this worker: it would count as alive for as long as the process lives.</summary>
+    private async Task EndAbandonedAsync(Task<WorkerId> beginning)
+    {
+        await ((Task)beginning).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (beginning.IsCompletedSuccessfully)
+        {
+            await EndAsync(await beginning.ConfigureAwait(false), release: true).ConfigureAwait(false);
+        }
     }
 
     private async Task RunAsync(Run run)
@@ -138,16 +166,15 @@ public sealed partial class TaskWorker : IAsyncDisposable
                 await ReserveAndStartAsync(run, stopping).ConfigureAwait(false);
                 continue;
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested || run.Incarnation.IsOver)
             {
-                continue; // Stopping, or the incarnation was lost.
+                continue;
             }
             catch (WorkerLostException)
             {
-                run.Incarnation.Lose();
-                continue;
+                run.Incarnation.Lose(); // It says so itself.
             }
-            catch (BackendException e)
+            catch (Exception e) when (e is BackendException or OperationCanceledException)
             {
                 Log.ReserveFailed(_logger, delay, e);
             }
@@ -187,6 +214,17 @@ public sealed partial class TaskWorker : IAsyncDisposable
             // One request at a time, so what is free cannot be given away twice.
             var tasks = await _backend.ReserveAsync(request, ending.Token).ConfigureAwait(false);
             run.NoteAnswer();
+
+            if (tasks.Any(task => task.WasLost))
+            {
+                tasks = await StartableOfAsync(tasks).ConfigureAwait(false);
+                request = request with { MaxTasks = 1 }; // Tasks that were lost together come back together.
+            }
+            else if (tasks.Count > 0)
+            {
+                request = request with { MaxTasks = _options.Concurrency };
+            }
+
             foreach (var task in tasks)
             {
                 Start(run, incarnation, task);
@@ -198,6 +236,21 @@ public sealed partial class TaskWorker : IAsyncDisposable
                 reconciledAt = _options.TimeProvider.GetTimestamp();
             }
         }
+    }
+
+    /// <summary>
+    /// A task that was lost before may be the one that ends its process: nothing new runs beside it, so that it fails alone. The first
+    /// task decides; those that cannot be started with it are released, uncharged, before anything starts that may end the process.
+    /// </summary>
+    private async Task<IReadOnlyList<ReservedTask>> StartableOfAsync(IReadOnlyList<ReservedTask> tasks)
+    {
+        var (now, others) = tasks[0].WasLost
+            ? ([tasks[0]], tasks.Skip(1))
+            : (tasks.Where(task => !task.WasLost).ToArray(), tasks.Where(task => task.WasLost));
+        var releases = others
+            .Select(task => _backend.SettleAsync(task.Lease, new Settlement.Released(), CancellationToken.None).AsTask()).ToArray();
+        await Task.WhenAll(releases).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // The next reconcile releases the rest.
+        return now;
     }
 
     /// <summary>Between two reserves: a task that this worker owns without knowing it was lost on its way here.</summary>
@@ -218,7 +271,7 @@ public sealed partial class TaskWorker : IAsyncDisposable
     {
         var execution = new TaskExecution(
             _backend, task, _handlers[task.Name], _serializer, incarnation, run.Slots, _options, _logger);
-        run.Slots.Take();
+        run.Slots.Take(task);
         incarnation.Add(execution);
         return execution;
     }
@@ -253,8 +306,9 @@ public sealed partial class TaskWorker : IAsyncDisposable
             await _backend.EndWorkerAsync(owner, release, CancellationToken.None).ConfigureAwait(false);
             Log.WorkerStopped(_logger, owner.Value);
         }
-        catch (Exception e) when (e is BackendException or ObjectDisposedException)
+        catch (Exception e)
         {
+            // A backend may throw anything, and a stop ends all the same.
             Log.EndFailed(_logger, owner.Value, e);
         }
     }
@@ -266,7 +320,6 @@ public sealed partial class TaskWorker : IAsyncDisposable
         return task.IsCompleted;
     }
 
-    /// <summary>What lives from a start to its stop.</summary>
     /// <summary>From a start of the worker to its stop.</summary>
     private sealed class Run(WorkerSlots slots, WorkerIncarnation incarnation)
     {

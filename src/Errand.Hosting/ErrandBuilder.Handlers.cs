@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
+using Errand.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -132,9 +133,13 @@ public sealed partial class ErrandBuilder
             async (task, context) =>
             {
                 var scope = scopes.CreateAsyncScope();
-                await using (scope.ConfigureAwait(false))
+                try
                 {
                     await handler(scope.ServiceProvider, task, context).ConfigureAwait(false);
+                }
+                finally
+                {
+                    await EndAsync(scope, context).ConfigureAwait(false);
                 }
             })));
         return this;
@@ -148,12 +153,33 @@ public sealed partial class ErrandBuilder
             async (task, context) =>
             {
                 var scope = scopes.CreateAsyncScope();
-                await using (scope.ConfigureAwait(false))
+                try
                 {
                     return await handler(scope.ServiceProvider, task, context).ConfigureAwait(false);
                 }
+                finally
+                {
+                    await EndAsync(scope, context).ConfigureAwait(false);
+                }
             })));
         return this;
+    }
+
+    /// <summary>
+    /// What a service's disposal throws is logged. The handler has done its work, or has failed for a reason of its own: neither is
+    /// changed by it.
+    /// </summary>
+    private static async ValueTask EndAsync(AsyncServiceScope scope, TaskContext context)
+    {
+        try
+        {
+            await scope.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // Disposal is the user's code.
+            Log.ScopeFailed(context.Logger, context.Id.Value, context.Name, context.Attempt, e);
+        }
     }
 
     /// <summary>A handler: what it handles, the services that it asks for, and how a worker is given it.</summary>

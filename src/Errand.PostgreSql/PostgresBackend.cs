@@ -22,6 +22,7 @@ namespace Errand.PostgreSql;
 /// </remarks>
 public sealed partial class PostgresBackend : IBackend, IQueueInspector
 {
+    private readonly ReportQueue _reports = new();
     private readonly PostgresStore _store;
     private readonly Inbox _inbox = new();
     private readonly CancellationTokenSource _closing = new();
@@ -43,9 +44,10 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
         options = (options ?? new PostgresBackendOptions()).Validated();
+        ILogger log = logger is null ? NullLogger.Instance : new HandedOverLogger(logger, _reports);
+        options = options with { TimeProvider = QuietClock.Over(options.TimeProvider, log) };
         _store = new PostgresStore(connectionString, options);
-        _parts = new Parts(
-            _store, options, _inbox, logger is null ? NullLogger.Instance : new QuietLogger(logger), _closing);
+        _parts = new Parts(_store, options, _inbox, log, _closing);
     }
 
     /// <summary>The schema that holds the tables.</summary>
@@ -196,6 +198,7 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         await _parts.Writer.CloseAsync().ConfigureAwait(false);
         _parts.Heartbeats.Dispose();
         await _parts.Looks.DisposeAsync().ConfigureAwait(false);
+        await _reports.FlushAsync().ConfigureAwait(false);
     }
 
     private Task<T> SubmitAsync<T>(Operation<Turn, T> operation, CancellationToken cancellationToken) =>

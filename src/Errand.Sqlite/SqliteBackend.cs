@@ -28,6 +28,7 @@ namespace Errand.Sqlite;
 /// </remarks>
 public sealed partial class SqliteBackend : IBackend, IQueueInspector
 {
+    private readonly ReportQueue _reports = new();
     private readonly SqliteStore _store;
     private readonly Inbox _inbox;
     private readonly Parts _parts;
@@ -52,7 +53,8 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     {
         DatabasePath.Check(path);
         options = (options ?? new SqliteBackendOptions()).Validated();
-        ILogger log = logger is null ? NullLogger.Instance : new QuietLogger(logger);
+        ILogger log = logger is null ? NullLogger.Instance : new HandedOverLogger(logger, _reports);
+        options = options with { TimeProvider = QuietClock.Over(options.TimeProvider, log) };
         var spareIds = new SpareIds();
         _store = new SqliteStore(path, options);
         _inbox = new Inbox();
@@ -212,5 +214,6 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     {
         await _readers.DisposeAsync().ConfigureAwait(false);
         await _writer.DisposeAsync().ConfigureAwait(false);
+        await _reports.FlushAsync().ConfigureAwait(false);
     }
 }

@@ -9,6 +9,7 @@ using OpenTelemetry.Trace;
 namespace Errand.Tests;
 
 /// <summary>Spans and metrics as OpenTelemetry's own SDK reads them. Each test has a queue name of its own to tell them by.</summary>
+[Collection(nameof(TelemetryTests))]
 public sealed class TelemetryTests : IAsyncDisposable
 {
     private readonly List<Activity> _spans = [];

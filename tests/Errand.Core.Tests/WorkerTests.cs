@@ -68,11 +68,17 @@ public sealed partial class WorkerTests : IAsyncDisposable
         public override string ToString() => throw new FormatException();
     }
 
+    private sealed class Wordless : Exception
+    {
+        public override string ToString() => null!;
+    }
+
     private sealed class Verbose() : Exception(new string('x', 10_000_000));
 
     public static TheoryData<Exception, string> Hostile => new()
     {
         { new Spiteful(), "its text could not be read: FormatException" },
+        { new Wordless(), "Wordless (its text is null)" },
         { new Verbose(), "xxx…" },
         { new AggregateException(new FormatException("inner")), "inner" },
         { new OperationCanceledException("nobody asked for it"), "nobody asked for it" },

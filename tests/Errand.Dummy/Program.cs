@@ -116,6 +116,19 @@ async Task<int> WorkAsync()
                 }
             }
         })
+        .Add<Good, int>(async (_, context) =>
+        {
+            Console.WriteLine($"good {context.Id} {context.Attempt} {context.Epoch}");
+            await Task.Delay(400);
+            return context.Attempt;
+        })
+        .Add<Poison>(async (_, context) =>
+        {
+            Console.WriteLine($"poison {context.Id} {context.Attempt} {context.Epoch}");
+            await Task.Delay(100);
+            Process.GetCurrentProcess().Kill();
+            Thread.Sleep(Timeout.Infinite);
+        })
         .Add<Die>((_, context) =>
         {
             Console.WriteLine($"die {context.Id} {context.Attempt} {context.Epoch}");
@@ -141,6 +154,12 @@ internal sealed record Hang : ITask;
 
 [TaskName("die")]
 internal sealed record Die : ITask;
+
+[TaskName("good")]
+internal sealed record Good : ITask<int>;
+
+[TaskName("poison")]
+internal sealed record Poison : ITask;
 
 [TaskName("effect")]
 internal sealed record Effect(string DieAt) : ITask<int>;

@@ -46,6 +46,38 @@ public sealed class ScopeTests : HostTest
         Assert.All(seen, unit => Assert.True(unit.IsDisposed));
     }
 
+    private sealed class Spiteful : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync() => throw new FormatException("dispose failed");
+    }
+
+    private sealed class SpitefulHandler(Spiteful service) : ITaskHandler<Ping>, ITaskHandler<Greet, string>
+    {
+        public Task HandleAsync(Ping task, TaskContext context)
+        {
+            Assert.NotNull(service);
+            throw new InvalidOperationException("of the handler");
+        }
+
+        public Task<string> HandleAsync(Greet task, TaskContext context) => Task.FromResult($"{task.Name} {context.Attempt}");
+    }
+
+    [Fact]
+    public async Task A_disposal_that_throws_changes_neither_a_result_nor_the_handlers_own_error()
+    {
+        var builder = NewBuilder();
+        builder.Services.AddScoped<Spiteful>().AddErrand(errand => errand.UseSqlite(":memory:").AddHandler<SpitefulHandler>());
+        var host = await StartAsync(builder);
+        var options = new EnqueueOptions { Retry = RetryPolicy.Fixed(TimeSpan.Zero, 3) };
+
+        Assert.Equal("sent 1", await RunAsync(host, new Greet("sent"), options));
+        var failed = await Assert.ThrowsAsync<TaskFailedException>(
+            () => RunAsync(host, new Ping(), new EnqueueOptions { Retry = RetryPolicy.None }));
+
+        Assert.Contains("of the handler", failed.Result.Error, StringComparison.Ordinal);
+        Assert.Equal(2, Log.Entries.Count(entry => entry.Id == 214));
+    }
+
     [Fact]
     public async Task What_a_handler_logs_carries_its_task_and_attempt()
     {

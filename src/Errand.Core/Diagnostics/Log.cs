@@ -43,6 +43,14 @@ internal static partial class Log
         "Worker {Owner} owned {Tasks} tasks that never reached it; they were given back, and their attempts are not charged.")]
     internal static partial void StraysGivenBack(ILogger logger, long owner, int tasks);
 
+    [LoggerMessage(110, LogLevel.Warning,
+        "{Lines} lines of the log were dropped here, because the logger was too slow: no more than {Capacity} may wait for it.")]
+    internal static partial void LinesDropped(ILogger logger, long lines, int capacity);
+
+    [LoggerMessage(111, LogLevel.Error,
+        "The clock {Clock} threw. While it does, time stands still for Errand, and timers run on the system's clock.")]
+    internal static partial void ClockFailed(ILogger logger, string clock, Exception exception);
+
     [LoggerMessage(200, LogLevel.Warning,
         "Task {TaskId} ('{TaskName}') failed attempt {Attempt} of {MaxAttempts}; the next is in {Delay}.")]
     internal static partial void AttemptFailed(
@@ -66,8 +74,8 @@ internal static partial class Log
     internal static partial void RunsLong(ILogger logger, long taskId, string taskName, int attempt, TimeSpan elapsed);
 
     [LoggerMessage(205, LogLevel.Information,
-        "Task {TaskId} ('{TaskName}') was given back at shutdown; its attempt is not charged.")]
-    internal static partial void Released(ILogger logger, long taskId, string taskName);
+        "Task {TaskId} ('{TaskName}') was released at shutdown; its attempt is not charged.")]
+    internal static partial void Released(ILogger logger, long taskId, string taskName, Exception? exception);
 
     [LoggerMessage(207, LogLevel.Information, "Task {TaskId} ('{TaskName}', attempt {Attempt}) was cancelled.")]
     internal static partial void Cancelled(ILogger logger, long taskId, string taskName, int attempt, Exception? exception);
@@ -94,4 +102,23 @@ internal static partial class Log
         + "therefore succeeded.")]
     internal static partial void ThrewAfterCompletion(
         ILogger logger, long taskId, string taskName, int attempt, Exception exception);
+
+    [LoggerMessage(212, LogLevel.Error,
+        "The store works but refuses every outcome of task {TaskId} ('{TaskName}', attempt {Attempt}). The task is released and starts "
+        + "again within the lease.")]
+    internal static partial void SettleRefused(ILogger logger, long taskId, string taskName, int attempt, Exception exception);
+
+    [LoggerMessage(213, LogLevel.Warning,
+        "A callback that was registered on the token of task {TaskId} ('{TaskName}', attempt {Attempt}) threw when the token was cancelled.")]
+    internal static partial void TokenCallbackFailed(ILogger logger, long taskId, string taskName, int attempt, Exception exception);
+
+    [LoggerMessage(214, LogLevel.Error,
+        "A service of the scope of task {TaskId} ('{TaskName}', attempt {Attempt}) threw when it was disposed. The outcome of the handler stands.")]
+    internal static partial void ScopeFailed(ILogger logger, long taskId, string taskName, int attempt, Exception exception);
+
+    [LoggerMessage(215, LogLevel.Warning,
+        "The handler of task {TaskId} ('{TaskName}') waits for the end of another task while none of its worker's {Concurrency} slots is "
+        + "free. If the other task needs a slot of this worker, both wait forever. Raise Concurrency, run the other task in another worker's "
+        + "queue, or do not wait for it.")]
+    internal static partial void WaitsWithoutSlot(ILogger logger, long taskId, string taskName, int concurrency);
 }

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Errand.Diagnostics;
@@ -94,7 +93,7 @@ internal sealed class MeasuredBackend : IBackend
 
     public ValueTask DisposeAsync() => _backend.DisposeAsync();
 
-    private static bool IsMeasured => Telemetry.OperationDuration.Enabled || Telemetry.Enqueued.Enabled;
+    private static bool IsMeasured => Telemetry.MeasuresCalls;
 
     private static string OperationOf(Settlement settlement) => settlement switch
     {
@@ -121,16 +120,7 @@ internal sealed class MeasuredBackend : IBackend
         }
         finally
         {
-            var tags = new TagList
-            {
-                { Telemetry.SystemTag, Telemetry.SystemValue }, { Telemetry.OperationNameTag, operation },
-            };
-            if (error is not null)
-            {
-                tags.Add(Telemetry.ErrorTag, error);
-            }
-
-            Telemetry.OperationDuration.Record(TimeProvider.System.GetElapsedTime(started).TotalSeconds, tags);
+            Telemetry.RecordCall(operation, TimeProvider.System.GetElapsedTime(started), error);
         }
     }
 
@@ -142,7 +132,7 @@ internal sealed class MeasuredBackend : IBackend
         {
             if (enqueued[i].IsNew)
             {
-                Telemetry.Enqueued.Add(1, Telemetry.TagsOf(tasks[i].Queue, tasks[i].Name));
+                Telemetry.CountEnqueued(tasks[i].Queue, tasks[i].Name);
             }
         }
 

@@ -13,7 +13,7 @@ internal sealed class OldestAgeProbe(IBackend backend)
     /// <summary>Begins a measurement on the thread pool, unless one is under way or has begun less than half a heartbeat ago.</summary>
     internal void Measure(TimeSpan heartbeat)
     {
-        if (!Telemetry.OldestAge.Enabled || Interlocked.Exchange(ref _isMeasuring, 1) == 1)
+        if (!Telemetry.MeasuresOldestAge || Interlocked.Exchange(ref _isMeasuring, 1) == 1)
         {
             return;
         }
@@ -36,7 +36,7 @@ internal sealed class OldestAgeProbe(IBackend backend)
             if (backend.Control<IQueueInspector>() is { } inspector)
             {
                 var oldest = await inspector.GetOldestWaitingAsync().ConfigureAwait(false);
-                Telemetry.OldestAge.Record(oldest?.TotalSeconds ?? 0);
+                Telemetry.RecordOldestAge(oldest ?? TimeSpan.Zero);
             }
         }
         catch (Exception)

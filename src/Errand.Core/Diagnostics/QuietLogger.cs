@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Errand.Diagnostics;
 
-/// <summary>A logger that fails must not take a task, a worker or a writer with it: what it throws is dropped.</summary>
+/// <summary>A logger that fails must not take a task or a worker with it: what it throws is dropped.</summary>
 internal sealed class QuietLogger(ILogger logger) : ILogger
 {
     public IDisposable? BeginScope<TState>(TState state)
@@ -10,7 +10,7 @@ internal sealed class QuietLogger(ILogger logger) : ILogger
     {
         try
         {
-            return logger.BeginScope(state);
+            return logger.BeginScope(state) is { } scope ? new QuietScope(scope) : null;
         }
         catch (Exception)
         {
@@ -41,5 +41,10 @@ internal sealed class QuietLogger(ILogger logger) : ILogger
         {
             // There is nowhere to report that reporting failed.
         }
+    }
+
+    private sealed class QuietScope(IDisposable scope) : IDisposable
+    {
+        public void Dispose() => Quietly.Run(scope, static scope => scope.Dispose());
     }
 }

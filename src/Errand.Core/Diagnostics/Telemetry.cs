@@ -1,13 +1,16 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using Errand.Running;
 
 namespace Errand.Diagnostics;
 
 /// <summary>
-/// Every span and instrument, by OpenTelemetry's conventions for messaging where they have a word
+/// Every instrument, by OpenTelemetry's conventions for messaging where they have a word
 /// (https://opentelemetry.io/docs/specs/semconv/messaging/), else under <c>errand</c>.
 /// </summary>
+/// <remarks>
+/// A listener is the user's code: what it throws is dropped. What the writers and the heartbeat threads measure is handed over, so that
+/// a slow listener does not delay them.
+/// </remarks>
 internal static class Telemetry
 {
     internal const string SystemTag = "messaging.system";
@@ -29,106 +32,133 @@ internal static class Telemetry
         HistogramBucketBoundaries = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 3_600],
     };
 
-    internal static readonly ActivitySource Source = new(ErrandTelemetry.ActivitySourceName);
-
     private static readonly Meter Meter = new(ErrandTelemetry.MeterName);
 
-    internal static readonly Counter<long> Enqueued =
+    private static readonly Counter<long> Enqueued =
         Meter.CreateCounter<long>("messaging.client.sent.messages", "{message}", "Tasks enqueued.");
 
-    internal static readonly Counter<long> Started =
+    private static readonly Counter<long> Started =
         Meter.CreateCounter<long>("messaging.client.consumed.messages", "{message}", "Attempts started.");
 
-    internal static readonly Counter<long> Settled =
+    private static readonly Counter<long> Settled =
         Meter.CreateCounter<long>("errand.tasks.settled", "{task}", "Attempts settled, by outcome.");
 
-    internal static readonly Histogram<double> OperationDuration = Meter.CreateHistogram(
+    private static readonly Histogram<double> OperationDuration = Meter.CreateHistogram(
         "messaging.client.operation.duration", "s", "How long calls to the store take.", null, Seconds);
 
-    internal static readonly Histogram<double> ProcessDuration = Meter.CreateHistogram(
+    private static readonly Histogram<double> ProcessDuration = Meter.CreateHistogram(
         "messaging.process.duration", "s", "How long handlers run.", null, Seconds);
 
-    internal static readonly Histogram<double> Lag = Meter.CreateHistogram(
+    private static readonly Histogram<double> Lag = Meter.CreateHistogram(
         "errand.queue.lag", "s", "How long after they were due tasks are started.", null, Seconds);
 
-    internal static readonly Gauge<double> OldestAge = Meter.CreateGauge<double>(
+    private static readonly Gauge<double> OldestAge = Meter.CreateGauge<double>(
         "errand.queue.oldest_age", "s", "How long the task has been due that waits longest.");
 
-    internal static readonly Counter<long> Stuck = Meter.CreateCounter<long>(
+    private static readonly Counter<long> Stuck = Meter.CreateCounter<long>(
         "errand.handlers.stuck", "{handler}", "Handlers that ran on for long after their token was cancelled.");
 
-    internal static readonly Counter<long> LeasesLost =
+    private static readonly Counter<long> LeasesLost =
         Meter.CreateCounter<long>("errand.leases.lost", "{lease}", "Worker incarnations that lost their lease.");
 
-    internal static readonly Histogram<int> TurnSize = Meter.CreateHistogram(
+    private static readonly Histogram<int> TurnSize = Meter.CreateHistogram(
         "errand.turn.size", "{operation}", "Operations that one transaction of the store's writer carried out.", null,
         new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000] });
 
-    internal static TagList TagsOf(string queue, string name) =>
-        new() { { SystemTag, SystemValue }, { QueueTag, queue }, { TaskNameTag, name } };
+    internal static bool MeasuresCalls => OperationDuration.Enabled || Enqueued.Enabled;
 
-    /// <summary>Whether there is a trace to go on with, or somebody to begin one for.</summary>
-    internal static bool IsTraced => Activity.Current is not null || Source.HasListeners();
+    internal static bool MeasuresOldestAge => OldestAge.Enabled;
 
-    /// <summary>Begins the span of an enqueue; its context travels in the tasks.</summary>
-    internal static Activity? StartSend(string queue, int count)
+    internal static void CountEnqueued(string queue, string name)
     {
-        var activity = Source.StartActivity($"send {queue}", ActivityKind.Producer);
-        if (activity is { IsAllDataRequested: true })
+        if (Enqueued.Enabled)
         {
-            Describe(activity, "enqueue", "send", queue);
-            if (count > 1)
+            Quietly.Run((queue, name), static task => Enqueued.Add(1, TagsOf(task.queue, task.name)));
+        }
+    }
+
+    internal static void RecordCall(string operation, TimeSpan duration, string? error)
+    {
+        if (OperationDuration.Enabled)
+        {
+            Quietly.Run((operation, duration, error), static call =>
             {
-                activity.SetTag(BatchSizeTag, count);
-            }
+                var tags = new TagList { { SystemTag, SystemValue }, { OperationNameTag, call.operation } };
+                AddError(ref tags, call.error);
+                OperationDuration.Record(call.duration.TotalSeconds, tags);
+            });
         }
-
-        return activity;
     }
 
-    /// <summary>What of the current trace is stored in a task: W3C traceparent, and tracestate after a space if there is one.</summary>
-    internal static string? CurrentTrace() => Activity.Current switch
+    internal static void CountStarted(ReservedTask task, TimeProvider time)
     {
-        { IdFormat: ActivityIdFormat.W3C, TraceStateString: { Length: > 0 } state } current => $"{current.Id} {state}",
-        { IdFormat: ActivityIdFormat.W3C } current => current.Id,
-        _ => null,
-    };
-
-    /// <summary>
-    /// Begins the span of an attempt: a trace of its own, since it may run days later and several times, linked to the one that
-    /// enqueued it.
-    /// </summary>
-    internal static Activity? StartProcess(ReservedTask task)
-    {
-        if (!Source.HasListeners())
+        if (Started.Enabled)
         {
-            return null;
+            Quietly.Run(task, static task => Started.Add(1, TagsOf(task)));
         }
 
-        var trace = task.Trace?.Split(' ', 2) ?? [];
-        ActivityLink[] links =
-            ActivityContext.TryParse(trace.FirstOrDefault(), trace.ElementAtOrDefault(1), isRemote: true, out var producer)
-                ? [new(producer)]
-                : [];
-        var activity = Source.StartActivity(
-            $"process {task.Queue}", ActivityKind.Consumer, default(ActivityContext), tags: null, links: links);
-        if (activity is { IsAllDataRequested: true })
+        if (Lag.Enabled)
         {
-            Describe(activity, "process", "process", task.Queue);
-            activity.SetTag(IdTag, task.Lease.Id.Value).SetTag(TaskNameTag, task.Name)
-                .SetTag(AttemptTag, task.Attempt).SetTag(EpochTag, task.Lease.Epoch);
+            Quietly.Run((task, time), static start => Lag.Record(
+                Math.Max(0, (start.time.GetUtcNow() - start.task.DueAt).TotalSeconds), TagsOf(start.task)));
         }
-
-        return activity;
     }
 
-    internal static void Fail(Activity? activity, Exception exception)
+    internal static bool MeasuresHandlers => ProcessDuration.Enabled;
+
+    internal static void RecordHandler(ReservedTask task, TimeSpan duration, Exception? error) =>
+        Quietly.Run((task, duration, error), static run =>
+        {
+            var tags = TagsOf(run.task);
+            AddError(ref tags, run.error?.GetType().FullName);
+            ProcessDuration.Record(run.duration.TotalSeconds, tags);
+        });
+
+    internal static void CountSettled(ReservedTask task, string outcome)
     {
-        activity?.SetStatus(ActivityStatusCode.Error, ErrorText.Of(exception).Split('\n', 2)[0]); // Its own text may throw.
-        activity?.SetTag(ErrorTag, exception.GetType().FullName);
+        if (Settled.Enabled)
+        {
+            Quietly.Run((task, outcome), static settled =>
+            {
+                var tags = TagsOf(settled.task);
+                tags.Add(OutcomeTag, settled.outcome);
+                Settled.Add(1, tags);
+            });
+        }
     }
 
-    private static void Describe(Activity activity, string operation, string type, string queue) =>
-        activity.SetTag(SystemTag, SystemValue).SetTag(OperationNameTag, operation).SetTag(OperationTypeTag, type)
-            .SetTag(QueueTag, queue);
+    internal static void RecordOldestAge(TimeSpan age) => Quietly.Run(age, static age => OldestAge.Record(age.TotalSeconds));
+
+    internal static void CountStuck(ReservedTask task) => Quietly.Run(task, static task => Stuck.Add(1, TagsOf(task)));
+
+    /// <summary>On a heartbeat thread or the worker's loop.</summary>
+    internal static void CountLeaseLost()
+    {
+        if (LeasesLost.Enabled)
+        {
+            ReportQueue.OfTelemetry.Add(static () => LeasesLost.Add(1));
+        }
+    }
+
+    /// <summary>On a writer's thread.</summary>
+    internal static void RecordTurn(int operations)
+    {
+        if (TurnSize.Enabled)
+        {
+            ReportQueue.OfTelemetry.Add(() => TurnSize.Record(operations));
+        }
+    }
+
+    private static TagList TagsOf(ReservedTask task) => TagsOf(task.Queue, task.Name);
+
+    private static void AddError(ref TagList tags, string? error)
+    {
+        if (error is not null)
+        {
+            tags.Add(ErrorTag, error);
+        }
+    }
+
+    private static TagList TagsOf(string queue, string name) =>
+        new() { { SystemTag, SystemValue }, { QueueTag, queue }, { TaskNameTag, name } };
 }

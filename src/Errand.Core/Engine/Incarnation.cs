@@ -1,3 +1,4 @@
+using Errand.Diagnostics;
 using Errand.Storage;
 using Errand.Running;
 
@@ -10,7 +11,10 @@ internal class Incarnation(long owner, WorkerRegistration registration)
 
     internal TimeSpan Lease => registration.Lease;
 
-    internal Action<TaskLease>? CancelRequested => registration.CancelRequested;
+    /// <summary>Called by the writer, so what it throws is dropped. It is called again until the task has been settled.</summary>
+    internal Action<TaskLease>? CancelRequested { get; } = registration.CancelRequested is { } tell
+        ? lease => Quietly.Run((tell, lease), static cancel => cancel.tell(cancel.lease))
+        : null;
 
     /// <summary>Which of its queues is looked at first; the writer's alone.</summary>
     internal QueueRotation Rotation { get; } = new();

@@ -77,9 +77,15 @@ internal abstract class Operation<TTurn, TResult> : Operation<TTurn>
         }
         else
         {
-            _completion.TrySetException(Refusal);
+            SetException(Refusal);
         }
     }
 
-    internal override void Fail(Exception exception) => _completion.TrySetException(exception);
+    internal override void Fail(Exception exception) => SetException(exception);
+
+    private void SetException(Exception exception)
+    {
+        _completion.TrySetException(exception);
+        _ = _completion.Task.Exception; // A caller that has cancelled its wait sees it nowhere, and it is not unobserved.
+    }
 }

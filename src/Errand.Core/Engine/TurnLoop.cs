@@ -220,7 +220,7 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
         {
             if (settles.Count + enqueues.Count > 0)
             {
-                Telemetry.TurnSize.Record(settles.Count + enqueues.Count);
+                Telemetry.RecordTurn(settles.Count + enqueues.Count);
             }
 
             effects.Apply();
@@ -265,7 +265,7 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
     {
         foreach (var part in parts.All)
         {
-            part.Close(disposed);
+            Quietly.Run((part, disposed), static closing => closing.part.Close(closing.disposed)); // The next are closed whatever one meets.
         }
     }
 

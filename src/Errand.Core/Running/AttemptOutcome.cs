@@ -7,6 +7,6 @@ namespace Errand.Running;
 /// <param name="Exception">The handler's exception; null if it returned, or if it was only cancelled.</param>
 internal readonly record struct AttemptOutcome(Settlement? Settlement, Exception? Exception = null)
 {
-    /// <summary>The exception, if it counts as a failure: a handler may throw anything once its task is to be cancelled.</summary>
-    internal Exception? Error => Settlement is Settlement.Cancelled ? null : Exception;
+    /// <summary>The exception, if it counts as a failure: a handler may throw anything once its token is cancelled.</summary>
+    internal Exception? Error => Settlement is Settlement.Cancelled or Settlement.Released ? null : Exception;
 }

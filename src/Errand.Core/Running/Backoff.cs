@@ -16,6 +16,13 @@ internal static class Backoff
         return TimeSpan.FromMilliseconds(Math.Round(spread));
     }
 
+    /// <summary>
+    /// The wait after an attempt that was lost with its worker: the same, with its jitter downward alone. A crash costs the default
+    /// policy no more than a second, and tasks that were lost together come back one after another.
+    /// </summary>
+    internal static TimeSpan AfterLoss(RetryPolicy policy, int attempt, double sample) =>
+        After(policy with { Jitter = 0 }, attempt, sample) * (1 - policy.Jitter * sample);
+
     /// <summary>A wait that somebody else has chosen, within what a due time can hold.</summary>
     internal static TimeSpan Bounded(TimeSpan delay) =>
         delay < TimeSpan.Zero ? TimeSpan.Zero : delay > Longest ? Longest : delay;

@@ -1,10 +1,13 @@
 namespace Errand.Running;
 
-/// <summary>Why a handler's token was cancelled.</summary>
+/// <summary>Why a handler's token was cancelled. This decides what becomes of the task, not the exception that the handler throws.</summary>
 internal enum CancelReason
 {
-    /// <summary>It was not cancelled by us, or by its own timeout.</summary>
+    /// <summary>It was not cancelled.</summary>
     None,
+
+    /// <summary>The attempt has run for its timeout.</summary>
+    TimedOut,
 
     /// <summary>The worker stops.</summary>
     Stopping,

@@ -7,10 +7,10 @@ internal static class ErrorText
 
     internal static string Of(Exception exception)
     {
-        string text;
+        string? text;
         try
         {
-            text = exception.ToString();
+            text = exception.ToString() ?? $"{exception.GetType().FullName} (its text is null)";
         }
         catch (Exception e)
         {

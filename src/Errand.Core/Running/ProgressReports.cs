@@ -56,8 +56,9 @@ internal sealed class ProgressReports(IBackend backend, ReservedTask task, TimeP
                 await backend.ReportProgressAsync(task.Lease, latest.Fraction, latest.Message, CancellationToken.None)
                     .ConfigureAwait(false);
             }
-            catch (Exception e) when (e is BackendException or ObjectDisposedException)
+            catch (Exception e)
             {
+                // A backend may throw anything, and a report is not worth an attempt.
                 Log.ProgressFailed(logger, task.Lease.Id.Value, task.Name, e);
             }
 

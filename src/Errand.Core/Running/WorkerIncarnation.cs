@@ -13,18 +13,23 @@ internal sealed class WorkerIncarnation : IDisposable
 
     private readonly MeasuredBackend _backend;
     private readonly TaskWorkerOptions _options;
-    private readonly ILogger _logger;
+    private readonly ReportQueue _reports;
+    private readonly HandedOverLogger _logger;
     private readonly Lock _lock = new();
     private readonly Dictionary<TaskLease, TaskExecution> _running = []; // Under the lock: the worker adds, ending attempts remove.
     private readonly CancellationTokenSource _lost = new();
     private readonly ManualResetEventSlim _ended = new();
     private readonly Thread _heartbeat;
+    private int _beats; // Written by the heartbeat thread, read by attempts.
+    private int _isLookingForStuck; // Set by the heartbeat thread, cleared by the report.
 
-    internal WorkerIncarnation(MeasuredBackend backend, WorkerId owner, TaskWorkerOptions options, ILogger logger)
+    internal WorkerIncarnation(
+        MeasuredBackend backend, WorkerId owner, TaskWorkerOptions options, ILogger logger, ReportQueue reports)
     {
         _backend = backend;
         _options = options;
-        _logger = logger;
+        _reports = reports;
+        _logger = new HandedOverLogger(logger, reports);
         Owner = owner;
 
         // A thread of its own: handlers that block the whole thread pool must not cost the worker its lease.
@@ -40,11 +45,14 @@ internal sealed class WorkerIncarnation : IDisposable
     /// <summary>True once outcomes are not to be written any more: the lease was lost, or the worker has left.</summary>
     internal bool IsOver { get; private set; }
 
+    /// <summary>How many heartbeats the store has accepted.</summary>
+    internal int Beats => Volatile.Read(ref _beats);
+
     internal void Add(TaskExecution execution)
     {
         lock (_lock)
         {
-            _running.Add(execution.Reserved.Lease, execution);
+            _running[execution.Reserved.Lease] = execution;
         }
     }
 
@@ -70,7 +78,7 @@ internal sealed class WorkerIncarnation : IDisposable
         TaskExecution? execution;
         lock (_lock)
         {
-            execution = _running.GetValueOrDefault(lease);
+            _running.TryGetValue(lease, out execution);
         }
 
         execution?.Cancel(CancelReason.Requested);
@@ -98,7 +106,7 @@ internal sealed class WorkerIncarnation : IDisposable
         }
 
         Log.WorkerLost(_logger, Owner.Value);
-        Telemetry.LeasesLost.Add(1);
+        Telemetry.CountLeaseLost();
         _ended.Set();
         CancelRunning(CancelReason.LeaseLost);
         _ = _lost.CancelAsync(); // On the pool: the worker's loop must not go on upon the heartbeat's thread.
@@ -115,6 +123,7 @@ internal sealed class WorkerIncarnation : IDisposable
         }
     }
 
+    /// <summary>Nothing of the user's runs here, and nothing that a backend throws ends the thread, and with it the process.</summary>
     private void Beat()
     {
         while (!_ended.Wait(_options.Heartbeat))
@@ -126,22 +135,39 @@ internal sealed class WorkerIncarnation : IDisposable
                     Lose();
                     return;
                 }
-            }
-            catch (BackendException e)
-            {
-                Log.HeartbeatFailed(_logger, Owner.Value, e);
+
+                Interlocked.Increment(ref _beats);
             }
             catch (ObjectDisposedException)
             {
                 return; // The worker's loop meets the same, and reports it.
             }
-
-            foreach (var execution in Running())
+            catch (Exception e)
             {
-                execution.WarnIfStuck();
+                // A backend may throw anything.
+                Log.HeartbeatFailed(_logger, Owner.Value, e);
             }
 
+            LookForStuck();
             _backend.OldestAge.Measure(_options.Heartbeat);
+        }
+    }
+
+    /// <summary>The worker's clock, its logger and whoever listens to metrics are asked elsewhere.</summary>
+    private void LookForStuck()
+    {
+        if (Interlocked.Exchange(ref _isLookingForStuck, 1) == 0 && !_reports.Add(Look))
+        {
+            Volatile.Write(ref _isLookingForStuck, 0);
+        }
+
+        void Look()
+        {
+            Volatile.Write(ref _isLookingForStuck, 0);
+            foreach (var execution in Running())
+            {
+                Quietly.Run(execution, static execution => execution.WarnIfStuck());
+            }
         }
     }
 }

@@ -21,6 +21,12 @@ public sealed record ReservedTask
     /// <summary>When the task was due, by the backend's clock.</summary>
     public required DateTimeOffset DueAt { get; init; }
 
+    /// <summary>
+    /// Whether an earlier attempt was lost with its worker's process. It may have been this task that ended the process, so a worker
+    /// starts nothing new beside it. Default is false.
+    /// </summary>
+    public bool WasLost { get; init; }
+
     /// <summary>How long this attempt may run. Null is no limit.</summary>
     public TimeSpan? Timeout { get; init; }
 

@@ -58,6 +58,9 @@ internal static partial class Log
         "{Tasks} tasks of workers that do not respond were released, and {Failed} failed.")]
     internal static partial void OrphansGivenBack(ILogger logger, int tasks, int failed);
 
+    [LoggerMessage(420, LogLevel.Warning, "The connections to {Store} could not be closed cleanly.")]
+    internal static partial void CloseFailed(ILogger logger, string store, Exception exception);
+
     [LoggerMessage(412, LogLevel.Warning,
         "'{Store}' was upgraded to schema version {Version} by a newer Errand. This process finishes the tasks that it "
         + "runs and takes no new ones; update it.")]

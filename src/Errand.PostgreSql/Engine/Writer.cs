@@ -142,12 +142,27 @@ internal sealed class Writer : TurnLoop<Turn>
             catch (Exception e)
             {
                 // A fault of ours. No caller may wait forever because of it, and the loop must live on.
-                await FailAllAsync(Fault(e)).ConfigureAwait(false);
-                await _sessions.CloseAsync().ConfigureAwait(false);
+                try
+                {
+                    await FailAllAsync(Fault(e)).ConfigureAwait(false);
+                    await _sessions.CloseAsync().ConfigureAwait(false);
+                }
+                catch (Exception again)
+                {
+                    Log.TurnFault(_logger, again); // The loop must live on all the same.
+                }
             }
         }
 
-        await CloseTurnsAsync().ConfigureAwait(false);
+        try
+        {
+            await CloseTurnsAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // A dispose ends, whatever a connection or a file meets.
+            Log.CloseFailed(_logger, _store.Name, e);
+        }
     }
 
     private async Task TakeArrivedAsync(TimeSpan wait)

@@ -183,7 +183,7 @@ internal sealed class Reserving(
 
     // One statement for each queue: several in one would be sorted as a whole. The ids are fetched first because the
     // plan of any other form may scan the table. language=postgresql
-    internal const string ReserveSql = """
+    internal const string ReserveSql = $"""
         update errand.errand_tasks t
         set    state = 12, owner = @owner, epoch = t.epoch + 1, attempt = t.attempt + 1, turn = @turn,
                started = (select errand.errand_now_ms(@now))
@@ -198,7 +198,7 @@ internal sealed class Reserving(
             limit  @count
             for update skip locked))
         returning t.id, t.name, t.due, t.epoch, t.attempt, t.max_attempts, t.enqueued, t.timeout, t.retry, t.trace,
-            t.payload, t.rank
+            t.payload, t.rank, {Attempts.WasLostSql}
         """;
 
     // Where a queue ends now: a worker that was given less than it asked for need not look through the tasks up to there
@@ -259,6 +259,7 @@ internal sealed class Reserving(
         Retry = RetryText.Read(row.IsDBNull(8) ? null : row.GetString(8), row.GetInt32(5)),
         Trace = row.IsDBNull(9) ? null : row.GetString(9),
         Payload = row.GetFieldValue<byte[]>(10),
+        WasLost = row.GetBoolean(12),
     };
 
     /// <summary>

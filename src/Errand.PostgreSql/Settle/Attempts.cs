@@ -5,6 +5,18 @@ namespace Errand.PostgreSql.Settle;
 /// </summary>
 internal sealed class Attempts : Part<Turn>
 {
+    /// <summary>How the error of a lost attempt begins.</summary>
+    internal const string Lost = "The worker's process ended, or lost its lease, during attempt ";
+
+    // A task in its first attempt is not asked about. language=postgresql
+    internal const string WasLostSql = """
+        t.attempt > 1 and exists (
+            select
+            from   errand.errand_attempts a
+            where  a.task = t.id
+            and    substr(a.error, 1, 62) = 'The worker''s process ended, or lost its lease, during attempt '::bytea)
+        """;
+
     internal override Moments Hears => Moments.Removed;
 
     internal override IReadOnlyList<string> Tables => ["errand_attempts"];

@@ -156,18 +156,28 @@ internal sealed class Sweep(
     // language=postgresql
     internal const string GiveBackSql = """
         with lost as (
-            select o.id, o.owner
+            select o.id, o.owner, o.attempt - 1 as failures, string_to_array(o.retry, ',') as retry
             from   errand.errand_tasks o
             where  o.state = 12 and o.cancelled is null and o.attempt < o.max_attempts
             and    not exists (select from errand.errand_workers w where w.id = o.owner)
             for update skip locked
         ),
+        policy as (
+            select id, owner, failures, coalesce(retry[1]::float8, @delay) as delay, coalesce(retry[2]::float8, @longest) as longest,
+                   coalesce(retry[3]::float8, @factor) as factor, coalesce(retry[4]::float8, @jitter) as jitter
+            from   lost
+        ),
+        pause as materialized (
+            select id, owner, errand.errand_now_ms(@now) as now,
+                   round(least(delay * power(factor, least(failures, 200)), longest) * (1 - jitter * random()))::bigint as wait
+            from   policy
+        ),
         given as (
             update errand.errand_tasks t
-            set    state = 10, owner = 0
-            from   lost
-            where  t.id = any(array(select id from lost)) and t.id = lost.id
-            returning t.id, t.epoch, t.started, t.attempt, t.max_attempts, lost.owner
+            set    state = case when pause.wait <= 0 then 10 else 11 end, owner = 0, due = pause.now + pause.wait
+            from   pause
+            where  t.id = any(array(select id from pause)) and t.id = pause.id
+            returning t.id, t.epoch, t.due, t.started, t.attempt, t.max_attempts, pause.owner
         ),
         noted as (
             insert into errand.errand_attempts (task, epoch, started, ended, worker, attempt, error)
@@ -175,14 +185,12 @@ internal sealed class Sweep(
                    convert_to(@error || attempt || ' of ' || max_attempts || '.', 'UTF8')
             from   given
         )
-        select id
+        select id, epoch, due
         from   given
         """;
 
-    private const string Lost = "The worker's process ended, or lost its lease, during attempt ";
-
     /// <summary>
-    /// The tasks of dead workers wait again. Their attempts stay charged, so that a task that kills its process ends as
+    /// The tasks of dead workers wait again, as after an attempt that failed. Their attempts stay charged, so that a task that kills its process ends as
     /// failed. A worker without a row is dead, whoever took the row away: what is started for it at the same moment is
     /// found the next time.
     /// </summary>
@@ -190,8 +198,11 @@ internal sealed class Sweep(
     {
         var failed = 0;
         var given = 0;
-        turn.End(FailPoisonedSql, _ => failed++).With("now", clock.TestNow).With("error", Lost);
-        turn.WaitAgain(GiveBackSql, _ => given++).With("now", clock.TestNow).With("error", Lost);
+        turn.End(FailPoisonedSql, _ => failed++).With("now", clock.TestNow).With("error", Attempts.Lost);
+        var policy = RetryPolicy.Default;
+        turn.WaitAgain(GiveBackSql, _ => given++).With("now", clock.TestNow).With("error", Attempts.Lost)
+            .With("delay", policy.Delay.TotalMilliseconds).With("longest", policy.MaxDelay.TotalMilliseconds)
+            .With("factor", policy.Factor).With("jitter", policy.Jitter);
         expiry.LookAgain(turn);
         turn.ReadyHere();
         var suspected = _orphansSuspected;

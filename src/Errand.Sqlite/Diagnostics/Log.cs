@@ -44,6 +44,9 @@ internal static partial class Log
         "{Tasks} tasks ran on worker {Owner}, which is not registered. They were released, or failed when out of attempts.")]
     internal static partial void OrphansReleased(ILogger logger, long owner, int tasks);
 
+    [LoggerMessage(312, LogLevel.Warning, "'{Path}' could not be closed cleanly.")]
+    internal static partial void CloseFailed(ILogger logger, string path, Exception exception);
+
     [LoggerMessage(309, LogLevel.Warning,
         "Files beside '{Path}' cannot be locked, as on some network file systems. The end of a worker's process is therefore noticed "
         + "only when its lease runs out. Use a local disk; do not set DOTNET_SYSTEM_IO_DISABLEFILELOCKING.")]

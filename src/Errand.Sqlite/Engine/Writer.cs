@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Quietly = Errand.Diagnostics.Quietly;
 
 namespace Errand.Sqlite.Engine;
 
@@ -117,7 +118,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             catch (Exception e)
             {
                 // A fault of ours. No caller may wait forever because of it, and the thread must live on.
-                FailAllAsync(Fault(e)).GetAwaiter().GetResult();
+                Quietly.Run(Fault(e), fault => FailAllAsync(fault).GetAwaiter().GetResult());
             }
         }
 
@@ -316,7 +317,16 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
 
         CloseParts(disposed);
         _alarm?.Dispose();
-        CloseSession();
+        try
+        {
+            CloseSession();
+        }
+        catch (Exception e)
+        {
+            // Files may be gone, and the disk may be. An exception on this thread would end the process.
+            Log.CloseFailed(_logger, _store.Path, e);
+        }
+
         _closing?.SetClosed();
     }
 

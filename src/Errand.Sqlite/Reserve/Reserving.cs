@@ -298,9 +298,13 @@ internal sealed class Reserving : Part<Turn>
         }
 
         _ready.Close();
-        foreach (var task in CollectionsMarshal.AsSpan(waiting.Reserved)[first..])
+        foreach (ref var task in CollectionsMarshal.AsSpan(waiting.Reserved)[first..])
         {
             turn.Start(task.Lease.Id.Value, waiting.Owner);
+            if (Attempts.WasLost(turn, task.Lease.Id.Value, task.Attempt))
+            {
+                task = task with { WasLost = true };
+            }
         }
 
         expired?.ForEach(id => Expiry.End(turn, id));

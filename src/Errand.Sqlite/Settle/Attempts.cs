@@ -6,6 +6,9 @@ namespace Errand.Sqlite.Settle;
 /// </summary>
 internal sealed class Attempts : Part<Turn>
 {
+    /// <summary>How the error of a lost attempt begins.</summary>
+    internal const string Lost = "The worker's process ended, or lost its lease, during attempt ";
+
     internal override Moments Hears => Moments.Removed | Moments.Pruning;
 
     // language=sqlite
@@ -42,8 +45,15 @@ internal sealed class Attempts : Part<Turn>
         """;
 
     /// <summary>The attempts that a worker was running are lost with it.</summary>
-    internal static void NoteLost(Turn turn, long owner, string error) =>
-        turn.Statement(NoteLostSql).With(turn.Now).With(error).With(owner).Execute();
+    internal static void NoteLost(Turn turn, long owner) =>
+        turn.Statement(NoteLostSql).With(turn.Now).With(Lost).With(owner).Execute();
+
+    // language=sqlite
+    private const string WasLostSql = "select 1 from errand_attempts where task = @task and substr(error, 1, length(@lost)) = @lost limit 1";
+
+    /// <summary>Whether one of the attempts that are kept was lost. A task in its first attempt is not asked about.</summary>
+    internal static bool WasLost(Turn turn, long id, int attempt) =>
+        attempt > 1 && turn.Statement(WasLostSql).With(id).With(Lost).Scalar() is not null;
 
     // The attempt that ended it is one among others now; which worker it had is not kept. language=sqlite
     private const string NoteRevivedSql = """

@@ -8,8 +8,6 @@ namespace Errand.Sqlite.Workers;
 /// </summary>
 internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimeProvider time, ILogger logger) : Part<Turn>
 {
-    private const string Lost = "The worker's process ended, or lost its lease, during attempt ";
-
     private readonly WorkerWatch _watch = new();
     private long _last;
     private TimeSpan _heldUp; // Of the store, at the last look.
@@ -90,11 +88,22 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
         """;
 
     // language=sqlite
-    private const string GiveBackSql = "update errand_tasks set state = 10, owner = @nobody where owner = @owner and state = 12";
+    private const string SelectLostSql = """
+        select id, attempt, max_attempts, retry
+        from   errand_tasks
+        where  owner = @owner and state = 12
+        """;
+
+    // language=sqlite
+    private const string GiveBackSql = """
+        update errand_tasks
+        set    state = @state, owner = @nobody, due = @due
+        where  id = @id and owner = @owner and state = 12
+        """;
 
     /// <summary>
-    /// The tasks of a worker that is gone wait again; their attempts stay charged, so that a task that kills its
-    /// process ends as failed. One that has been heard of since it was looked at keeps everything.
+    /// The tasks of a worker that is gone wait again, as after an attempt that failed; their attempts stay charged, so that a task
+    /// that kills its process ends as failed. One that has been heard of since it was looked at keeps everything.
     /// </summary>
     private void GiveBack(Turn turn, WorkerRow gone, string reason)
     {
@@ -124,9 +133,25 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
             poisoned.Add(rows.Int64(0));
         }
 
-        poisoned.ForEach(id => turn.End(id, turn.Statement(FailPoisonedSql).With(turn.Now).With(Lost).With(id)));
-        Attempts.NoteLost(turn, owner, Lost);
-        return poisoned.Count + turn.WaitAgain(turn.Now, turn.Statement(GiveBackSql).With(Turn.Nobody).With(owner));
+        poisoned.ForEach(id => turn.End(id, turn.Statement(FailPoisonedSql).With(turn.Now).With(Attempts.Lost).With(id)));
+        Attempts.NoteLost(turn, owner);
+        List<(long Id, TimeSpan Wait)> lost = [];
+        rows = turn.Statement(SelectLostSql).With(owner);
+        while (rows.Step())
+        {
+            var (id, attempt) = (rows.Int64(0), rows.Int32(1));
+            var policy = RetryText.Read(rows.IsNull(3) ? null : rows.Text(3), rows.Int32(2));
+            lost.Add((id, Backoff.AfterLoss(policy, attempt, Backoff.Sample(id, attempt))));
+        }
+
+        foreach (var (id, wait) in lost)
+        {
+            var due = turn.Now + NewTasks.Milliseconds(wait);
+            var state = due <= turn.Now ? TaskState.Pending : TaskState.Scheduled;
+            turn.WaitAgain(due, turn.Statement(GiveBackSql).With((long)state).With(Turn.Nobody).With(due).With(id).With(owner));
+        }
+
+        return poisoned.Count + lost.Count;
     }
 
     // language=sqlite

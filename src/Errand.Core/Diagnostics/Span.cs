@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using Errand.Running;
+
+namespace Errand.Diagnostics;
+
+/// <summary>
+/// A span of a trace, or nothing where nobody listens. A listener is the user's code: what it throws is dropped, and the caller's
+/// own activity is current again afterwards.
+/// </summary>
+internal readonly struct Span : IDisposable
+{
+    private static readonly ActivitySource Source = new(ErrandTelemetry.ActivitySourceName);
+
+    private readonly Activity? _activity;
+    private readonly Activity? _before;
+
+    private Span(Func<Activity?> start)
+    {
+        _before = Activity.Current;
+        try
+        {
+            _activity = start();
+        }
+        catch (Exception)
+        {
+            Activity.Current = _before;
+        }
+    }
+
+    /// <summary>Whether there is a trace to go on with, or somebody to begin one for.</summary>
+    internal static bool IsTraced => Activity.Current is not null || Source.HasListeners();
+
+    /// <summary>Begins the span of an enqueue; its context travels in the tasks.</summary>
+    internal static Span StartSend(string queue, int count) => new(() =>
+    {
+        var activity = Source.StartActivity($"send {queue}", ActivityKind.Producer);
+        if (activity is { IsAllDataRequested: true })
+        {
+            Describe(activity, "enqueue", "send", queue);
+            if (count > 1)
+            {
+                activity.SetTag(Telemetry.BatchSizeTag, count);
+            }
+        }
+
+        return activity;
+    });
+
+    /// <summary>What of the current trace is stored in a task: W3C traceparent, and tracestate after a space if there is one.</summary>
+    internal static string? CurrentTrace() => Activity.Current switch
+    {
+        { IdFormat: ActivityIdFormat.W3C, TraceStateString: { Length: > 0 } state } current => $"{current.Id} {state}",
+        { IdFormat: ActivityIdFormat.W3C } current => current.Id,
+        _ => null,
+    };
+
+    /// <summary>
+    /// Begins the span of an attempt: a trace of its own, since it may run days later and several times, linked to the one that
+    /// enqueued it.
+    /// </summary>
+    internal static Span StartProcess(ReservedTask task) => Source.HasListeners() ? new(() =>
+    {
+        var trace = task.Trace?.Split(' ', 2) ?? [];
+        ActivityLink[] links =
+            ActivityContext.TryParse(trace.FirstOrDefault(), trace.ElementAtOrDefault(1), isRemote: true, out var producer)
+                ? [new(producer)]
+                : [];
+        var activity = Source.StartActivity(
+            $"process {task.Queue}", ActivityKind.Consumer, default(ActivityContext), tags: null, links: links);
+        if (activity is { IsAllDataRequested: true })
+        {
+            Describe(activity, "process", "process", task.Queue);
+            activity.SetTag(Telemetry.IdTag, task.Lease.Id.Value).SetTag(Telemetry.TaskNameTag, task.Name)
+                .SetTag(Telemetry.AttemptTag, task.Attempt).SetTag(Telemetry.EpochTag, task.Lease.Epoch);
+        }
+
+        return activity;
+    }) : default;
+
+    internal void NoteId(TaskId id) => _activity?.SetTag(Telemetry.IdTag, id.Value);
+
+    internal void Fail(Exception exception)
+    {
+        if (_activity is { } activity)
+        {
+            activity.SetStatus(ActivityStatusCode.Error, ErrorText.Of(exception).Split('\n', 2)[0]); // Its own text may throw.
+            activity.SetTag(Telemetry.ErrorTag, exception.GetType().FullName);
+        }
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            _activity?.Dispose();
+        }
+        catch (Exception)
+        {
+            Activity.Current = _before;
+        }
+    }
+
+    private static void Describe(Activity activity, string operation, string type, string queue) =>
+        activity.SetTag(Telemetry.SystemTag, Telemetry.SystemValue).SetTag(Telemetry.OperationNameTag, operation)
+            .SetTag(Telemetry.OperationTypeTag, type).SetTag(Telemetry.QueueTag, queue);
+}
