@@ -44,7 +44,7 @@ internal sealed class WorkerIncarnation : IDisposable
     {
         lock (_lock)
         {
-            _running.Add(execution.Reserved.Lease, execution);
+            _running[execution.Reserved.Lease] = execution;
         }
     }
 
