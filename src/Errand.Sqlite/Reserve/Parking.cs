@@ -21,7 +21,15 @@ internal sealed class Parking(ILogger logger) : Part<Turn>
     private readonly Dictionary<long, long> _told = []; // When the log was last told of a name.
     private readonly Queue<Unparking> _unparking = new();
 
-    internal override Moments Hears => Moments.Began | Moments.HasWork | Moments.Settled;
+    internal override Moments Hears => Moments.Plan | Moments.Began | Moments.HasWork | Moments.Settled;
+
+    internal override void Plan(Agenda agenda)
+    {
+        if (_unparking.Count > 0)
+        {
+            agenda.In(TimeSpan.Zero);
+        }
+    }
 
     internal override void Began(Turn turn) => _looked.Clear();
 

@@ -22,7 +22,8 @@ internal sealed class Reserving : Part<Turn>
     private readonly List<TaskLease> _undelivered = []; // Started by a commit whose outcome is unknown: not to be orphaned.
     private Effects? _heard; // The transaction whose readiness the version has counted.
     private long _readyVersion; // Rises whenever tasks may have become ready; whoever has seen all of this version has seen all.
-    private bool _looksOn; // Of this turn: there may be more than was looked at.
+    private bool _looksOn; // Of this turn: there may be more for a worker than was looked at.
+    private bool _parksOn; // Of this turn: there may be more to park, which is in no hurry.
 
     internal Reserving(
         WaitingWorkers<Turn, Waiting> waiting, Incarnations incarnations, Pauses pauses, Parking parking, Promotion promotion,
@@ -52,7 +53,14 @@ internal sealed class Reserving : Part<Turn>
 
     internal void Add(Waiting worker) => _waiting.Add(worker);
 
-    internal override void Plan(Agenda agenda) => _waiting.Plan(agenda);
+    internal override void Plan(Agenda agenda)
+    {
+        _waiting.Plan(agenda);
+        if (_looksOn && HasWork(0))
+        {
+            agenda.In(TimeSpan.Zero);
+        }
+    }
 
     internal override bool HasWork(long now)
     {
@@ -158,7 +166,7 @@ internal sealed class Reserving : Part<Turn>
     internal override void Fill(Turn turn)
     {
         Hear(turn.Effects);
-        _looksOn = false;
+        _looksOn = _parksOn = false;
         foreach (var waiting in _waiting)
         {
             if (waiting.SeenVersion == _readyVersion || !waiting.HasRoom)
@@ -177,7 +185,7 @@ internal sealed class Reserving : Part<Turn>
             }
         }
 
-        if (_looksOn)
+        if (_looksOn || _parksOn)
         {
             _readyVersion++;
         }
@@ -200,6 +208,7 @@ internal sealed class Reserving : Part<Turn>
             }
         }
 
+        _looksOn = false;
         return false;
     }
 
@@ -311,7 +320,7 @@ internal sealed class Reserving : Part<Turn>
         _looksOn |= expired is not null; // What stands behind them may not have been seen.
         if (waiting.HasRoom)
         {
-            _looksOn |= _parking.ParkUnknown(turn, queue);
+            _parksOn |= _parking.ParkUnknown(turn, queue);
         }
     }
 

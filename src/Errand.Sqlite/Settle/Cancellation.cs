@@ -87,10 +87,22 @@ internal sealed class Cancellation(Incarnations incarnations, TimeProvider time)
         _mayBeMarked |= cancelled.Count > 0; // Until they are settled: a task may have been on its way to its worker.
         foreach (var lease in cancelled)
         {
-            incarnations.Find(lease.Owner.Value)?.CancelRequested?.Invoke(lease);
+            Tell(lease);
         }
 
         return default;
+    }
+
+    private void Tell(TaskLease lease)
+    {
+        try
+        {
+            incarnations.Find(lease.Owner.Value)?.CancelRequested?.Invoke(lease);
+        }
+        catch (Exception)
+        {
+            // The worker's own code, which is told again: it must keep no other worker from being told.
+        }
     }
 
     private void Look(Turn reader, List<TaskLease> cancelled)
