@@ -116,6 +116,30 @@ public sealed class StrangersTests(PostgresServer server)
         Assert.False(await other.MarkSuccessAsync(lost, default));
     }
 
+    /// <summary>One queue a turn would fill forty slots by six tasks.</summary>
+    [Fact]
+    public async Task A_worker_of_a_pattern_drains_hundreds_of_queues_that_hold_little()
+    {
+        await using var backend = Backend(_options);
+        await backend.EnqueueAsync([.. Enumerable.Range(0, 1_800).Select(i => Some with { Queue = $"user-{i % 300}" })]);
+        var owner = await BeginAsync(backend, TimeSpan.FromSeconds(30));
+        var request = new ReserveRequest
+        {
+            Owner = owner, MaxTasks = 32, Wait = TimeSpan.FromSeconds(2), Queues = [new QueueSubscription("user-*")],
+        };
+        HashSet<TaskId> taken = [];
+        var calls = 0;
+        while (taken.Count < 1_800)
+        {
+            var more = await backend.ReserveAsync(request);
+            Assert.NotEmpty(more);
+            taken.UnionWith(more.Select(task => task.Lease.Id));
+            calls++;
+        }
+
+        Assert.InRange(calls, 1, 250);
+    }
+
     private sealed class WrongClock(TimeSpan wrongBy) : TimeProvider
     {
         public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + wrongBy;

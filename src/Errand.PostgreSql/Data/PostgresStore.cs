@@ -227,7 +227,8 @@ internal sealed partial class PostgresStore
 
     [GeneratedRegex(
         "^(Couldn't set [a-z ]{1,40}|Keyword not supported: '?[a-z ]{1,40}'?)",
-        RegexOptions.CultureInvariant | RegexOptions.IgnoreCase, matchTimeoutMilliseconds: 1_000)]
+        RegexOptions.CultureInvariant | RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1_000)]
     private static partial Regex UnknownKeyword { get; }
 
     /// <summary>

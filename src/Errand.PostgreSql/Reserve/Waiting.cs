@@ -7,8 +7,8 @@ internal sealed class Waiting(
     ReserveRequest request, TimeProvider time, Readiness readiness, SchemaWatch schema, Action<Waiting> join)
     : WaitingWorker<Turn>(request, time), IUsesNames
 {
-    /// <summary>Queues that are looked at in one turn at most.</summary>
-    private const int MostLooks = 16;
+    /// <summary>How long what is known of the ready queues of a pattern serves the next wait as well.</summary>
+    private static readonly TimeSpan RestAge = TimeSpan.FromMilliseconds(100);
 
     private readonly TimeProvider _time = time;
     private readonly bool _hasPatterns = request.Queues.Any(queue => queue.IsPattern);
@@ -18,8 +18,8 @@ internal sealed class Waiting(
     private LocalWorker? _worker;
     private long _lookVersion = -1; // The version that its queues are being looked at for.
     private List<string>? _queues; // Still to be looked at, in that order; null until it is known.
-    private int _width = 1; // How many of them are looked at in one turn: more while each has little.
     private int _looksLeft = request.Queues.Count; // Before a wait that is over may end.
+    private long _restSince; // When it was last asked which queues there are.
     private readonly List<Look> _looks = []; // Of this turn.
     private Action? _afterLook; // What it learns of which queues there are.
 
@@ -33,7 +33,7 @@ internal sealed class Waiting(
     internal bool MayBeGiven => _looks.Count > 0 || _handedOff.Count > 0 || _reserved.Count > 0;
 
     /// <summary>The queues in turn; null when it must first be looked which queues there are.</summary>
-    internal List<string>? QueuesInTurn(int room) => _queues?.GetRange(0, Math.Min(Math.Min(_width, _queues.Count), room));
+    internal List<string>? QueuesInTurn(int room) => _queues?.GetRange(0, Math.Min(Math.Min(Worker.Width, _queues.Count), room));
 
     internal int Room => RoomBeside(_handedOff.Count + _reserved.Count);
 
@@ -58,6 +58,13 @@ internal sealed class Waiting(
         if (Request.Wait != TimeSpan.Zero && worker.LastSeen(Request.Queues) is { } version)
         {
             NoteSeen(version);
+        }
+
+        if (Request.Wait != TimeSpan.Zero
+            && worker.TakeRest(Request.Queues, _time.GetTimestamp() - (long)(RestAge.TotalSeconds * _time.TimestampFrequency))
+                is { } rest)
+        {
+            (_queues, _lookVersion, _restSince) = (rest.Queues, rest.Version, rest.Since);
         }
     }
 
@@ -143,6 +150,7 @@ internal sealed class Waiting(
         }
 
         _queues = [.. queues];
+        _restSince = _time.GetTimestamp();
         _looksLeft = Math.Max(_looksLeft, _queues.Count);
         if (_queues.Count == 0)
         {
@@ -193,7 +201,7 @@ internal sealed class Waiting(
 
         queues.RemoveRange(0, _looks.Count);
         queues.InsertRange(0, full);
-        _width = full.Count > 0 ? Math.Max(1, _width / 2) : Math.Min(MostLooks, _width * 2);
+        Worker.NoteWidth(full.Count > 0);
         if (queues.Count == 0)
         {
             NoteSeenAll();
@@ -219,6 +227,13 @@ internal sealed class Waiting(
             .. _reserved.OrderBy(one => one.Rank).ThenBy(one => one.Task.DueAt).ThenBy(one => one.Task.Lease.Id)
                 .Select(one => one.Task),
         ];
+        if (_hasPatterns && Request.Queues.Count == 1 && _queues is { Count: > 0 } rest)
+        {
+            // Of thousands of queues, each with little, the next wait takes those that are left. Among several
+            // subscriptions, their weights decide anew.
+            Worker.KeepRest(rest, _lookVersion, Request.Queues, _restSince);
+        }
+
         base.Complete();
     }
 }

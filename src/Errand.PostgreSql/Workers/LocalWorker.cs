@@ -5,9 +5,13 @@ namespace Errand.PostgreSql.Workers;
 /// <summary>An incarnation of this backend, and how far it has looked into each queue. The writer's alone.</summary>
 internal sealed class LocalWorker(long owner, WorkerRegistration registration) : Incarnation(owner, registration)
 {
+    /// <summary>Queues that are looked at in one turn at most.</summary>
+    private const int MostLooks = 16;
+
     private readonly Dictionary<string, (Floor Floor, long Version)> _floors = new(StringComparer.Ordinal);
     private readonly HashSet<string> _full = new(StringComparer.Ordinal); // Queues that gave all that was asked for.
     private FrozenSet<string> _names = [];
+    private Rest? _rest;
 
     // The version of what is ready that its last wait has seen all of, and in which queues.
     private (long Version, IReadOnlyList<QueueSubscription>? Queues) _seen = (-1, null);
@@ -57,5 +61,26 @@ internal sealed class LocalWorker(long owner, WorkerRegistration registration) :
     /// The version of what is ready that it has seen all of in these queues; null when it has not looked at them.
     /// </summary>
     internal long? LastSeen(IReadOnlyList<QueueSubscription> queues) =>
-        ReferenceEquals(_seen.Queues, queues) ? _seen.Version : null;
+        _seen.Queues?.SequenceEqual(queues) == true ? _seen.Version : null;
+
+    /// <summary>How many queues it looks at in one turn: more while each has little.</summary>
+    internal int Width { get; private set; } = 1;
+
+    internal void NoteWidth(bool isAnyFull) => Width = isAnyFull ? Math.Max(1, Width / 2) : Math.Min(MostLooks, Width * 2);
+
+    /// <summary>The queues that a wait has not come to.</summary>
+    internal void KeepRest(List<string> rest, long version, IReadOnlyList<QueueSubscription> queues, long since) =>
+        _rest = new Rest(rest, version, queues, since);
+
+    /// <summary>What is left of the last wait for these queues, if it is not older than that; once.</summary>
+    internal Rest? TakeRest(IReadOnlyList<QueueSubscription> queues, long oldest)
+    {
+        var rest = _rest;
+        _rest = null;
+        return rest is not null && rest.Since >= oldest && rest.Subscriptions.SequenceEqual(queues) ? rest : null;
+    }
+
+    /// <summary>Queues that a wait has not come to.</summary>
+    internal sealed record Rest(
+        List<string> Queues, long Version, IReadOnlyList<QueueSubscription> Subscriptions, long Since);
 }
