@@ -247,8 +247,10 @@ public sealed partial class TaskWorker : IAsyncDisposable
         var (now, others) = tasks[0].WasLost
             ? ([tasks[0]], tasks.Skip(1))
             : (tasks.Where(task => !task.WasLost).ToArray(), tasks.Where(task => task.WasLost));
-        var releases = others
-            .Select(task => _backend.SettleAsync(task.Lease, new Settlement.Released(), CancellationToken.None).AsTask()).ToArray();
+        Task[] releases =
+        [
+            .. others.Select(task => _backend.SettleAsync(task.Lease, new Settlement.Released(), CancellationToken.None).AsTask()),
+        ];
         await Task.WhenAll(releases).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // The next reconcile releases the rest.
         return now;
     }
