@@ -247,9 +247,11 @@ public sealed partial class TaskWorker : IAsyncDisposable
         var (now, others) = tasks[0].WasLost
             ? ([tasks[0]], tasks.Skip(1))
             : (tasks.Where(task => !task.WasLost).ToArray(), tasks.Where(task => task.WasLost));
-        var releases = others
-            .Select(task => _backend.SettleAsync(task.Lease, new Settlement.Released(), CancellationToken.None).AsTask()).ToArray();
-        await Task.WhenAll(releases).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // The next reconcile releases the rest.
+        Task[] releases =
+        [
+            .. others.Select(task => _backend.SettleAsync(task.Lease, new Settlement.Released(), CancellationToken.None).AsTask()),
+        ];
+        await ((Task)Task.WhenAll(releases)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // The next reconcile releases the rest.
         return now;
     }
 

@@ -21,9 +21,9 @@ internal static partial class Log
     internal static partial void WorkerGone(ILogger logger, long owner, string host, int process);
 
     [LoggerMessage(404, LogLevel.Warning,
-        "Task {TaskId} is parked for {Time}: no live worker knows its name '{TaskName}'. "
-        + "Its attempts are not charged.")]
-    internal static partial void Parked(ILogger logger, long taskId, string taskName, TimeSpan time);
+        "Tasks named '{TaskName}' are parked, for {Time} at a time: no live worker knows the name. No attempt is charged. "
+        + "This is reported once in that time.")]
+    internal static partial void Parked(ILogger logger, string taskName, TimeSpan time);
 
     [LoggerMessage(405, LogLevel.Warning, "Upkeep of {Store} failed; it is retried.")]
     internal static partial void UpkeepFailed(ILogger logger, string store, Exception exception);

@@ -13,6 +13,11 @@ internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger log
     /// <summary>Parked tasks that a worker takes out as it begins, at most.</summary>
     private const int UnparkedInTurn = 10_000;
 
+    /// <summary>Names whose last line is remembered, at most.</summary>
+    private const int NamesRemembered = 1_000;
+
+    private readonly Dictionary<string, long> _told = new(StringComparer.Ordinal); // When each name was last reported, in ms UTC.
+
     // language=postgresql
     private const string ParkSql = """
         with clock as materialized (
@@ -37,16 +42,41 @@ internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger log
         """;
 
     /// <summary>Not worth looking for while there is plenty of what is known.</summary>
-    internal void ParkUnknown(Turn turn, string queue, Floor floor) => turn
-        .Add(ParkSql, row =>
+    internal void ParkUnknown(Turn turn, string queue, Floor floor)
+    {
+        HashSet<string> parked = new(StringComparer.Ordinal);
+        turn
+            .Add(ParkSql, row =>
+            {
+                if (row.GetString(2) is var name && parked.Add(name))
+                {
+                    turn.Effects.Report(() => Tell(name));
+                }
+
+                turn.Effects.Expect(promotion, row.GetInt64(1));
+            })
+            .With("now", clock.TestNow).With("parking", (long)Defaults.UnknownNameParking.TotalMilliseconds)
+            .With("queue", turn.IdOf(queue)).With("count", LookPast)
+            .With("floor_rank", floor.Rank).With("floor_due", floor.Due).With("floor_id", floor.Id);
+    }
+
+    /// <summary>One line a minute for each name, however many of its tasks there are.</summary>
+    private void Tell(string name)
+    {
+        var now = clock.Now;
+        if (now - _told.GetValueOrDefault(name) < (long)Defaults.UnknownNameParking.TotalMilliseconds)
         {
-            var (id, name) = (row.GetInt64(0), row.GetString(2));
-            turn.Effects.Report(() => Log.Parked(logger, id, name, Defaults.UnknownNameParking));
-            turn.Effects.Expect(promotion, row.GetInt64(1));
-        })
-        .With("now", clock.TestNow).With("parking", (long)Defaults.UnknownNameParking.TotalMilliseconds)
-        .With("queue", turn.IdOf(queue)).With("count", LookPast)
-        .With("floor_rank", floor.Rank).With("floor_due", floor.Due).With("floor_id", floor.Id);
+            return;
+        }
+
+        if (_told.Count >= NamesRemembered)
+        {
+            _told.Clear();
+        }
+
+        _told[name] = now;
+        Log.Parked(logger, name, Defaults.UnknownNameParking);
+    }
 
     // What is parked is due within the time of parking. language=postgresql
     private const string UnparkSql = """

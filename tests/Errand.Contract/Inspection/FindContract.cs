@@ -102,7 +102,7 @@ public abstract class FindContract<TStore> : StoreTest<TStore>
 
         var task = await FoundAsync(backend, id);
 
-        Assert.Equal((TaskState.Pending, 1, null), (task.State, task.Attempt, task.Worker));
+        Assert.Equal((TaskState.Scheduled, 1, null), (task.State, task.Attempt, task.Worker));
         var attempt = Assert.Single(task.History);
         Assert.Equal((1, 1L, lost), (attempt.Attempt, attempt.Epoch, attempt.Worker));
         Assert.StartsWith("The worker's process ended, or lost its lease, during attempt 1 of 5.", attempt.Error, StringComparison.Ordinal);

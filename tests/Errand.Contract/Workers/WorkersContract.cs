@@ -83,6 +83,28 @@ public abstract class WorkersContract<TStore> : StoreTest<TStore>
     }
 
     [Fact]
+    public async Task A_lost_attempt_waits_for_the_back_off_of_its_policy_and_the_task_is_marked_from_then_on()
+    {
+        var backend = Timed();
+        var id = await AddAsync(backend, Task1() with { Retry = new RetryPolicy { Delay = Lease * 10, MaxDelay = Lease * 10, Jitter = 0.5 } });
+        var witness = await BeginAsync(backend, Lease);
+        var victim = await BeginAsync(backend, Lease);
+        Assert.False((await TakeOneAsync(backend, victim)).WasLost);
+        await LeaveAsync(backend, victim);
+        await PassAsync(backend, Lease * 1.5, () => backend.Heartbeat(witness));
+
+        Assert.Empty(await TakeAsync(backend, witness));
+        var waiting = (await backend.Control<IQueueInspector>()!.FindAsync(id, Token))!;
+        Assert.Equal((TaskState.Scheduled, 1), (waiting.State, waiting.Attempt));
+
+        await PassAsync(backend, Lease * 10, () => backend.Heartbeat(witness)); // The jitter only shortens the wait.
+        var again = await TakeOneAsync(backend, witness);
+        Assert.Equal((2, true), (again.Attempt, again.WasLost));
+        await backend.ReleaseAsync(again.Lease, Token);
+        Assert.True((await TakeOneAsync(backend, witness)).WasLost);
+    }
+
+    [Fact]
     public async Task A_worker_that_ends_in_order_gives_its_tasks_back_at_once_and_uncharged()
     {
         var backend = Live();
