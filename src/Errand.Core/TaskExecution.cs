@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Errand.Diagnostics;
 using Errand.Handlers;
 using Errand.Payloads;
@@ -8,7 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace Errand;
 
 /// <summary>One attempt, from its start to its settlement: deserialize, run, decide, settle.</summary>
-[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The end of the attempt disposes it.")]
+[System.Diagnostics.CodeAnalysis.SuppressMessage(
+    "Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The end of the attempt disposes it.")]
 internal sealed partial class TaskExecution : IThreadPoolWorkItem
 {
     /// <summary>How often an outcome is tried again that the store refuses while it works otherwise.</summary>

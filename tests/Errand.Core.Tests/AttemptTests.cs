@@ -232,7 +232,8 @@ public sealed class AttemptTests : IAsyncDisposable
         });
         var handle = await queue.EnqueueAsync(new Add(1, 0));
         var request = new ReserveRequest { Owner = owner, MaxTasks = 1, Queues = [Defaults.Queue], Wait = TimeSpan.Zero };
-        Assert.Empty(await _backend.ReserveAsync(request with { FreeSlots = () => throw new FormatException("free") }));
+        var broken = request with { FreeSlots = () => throw new FormatException("free") };
+        await Assert.ThrowsAsync<BackendException>(() => _backend.ReserveAsync(broken).AsTask());
         Assert.Single(await _backend.ReserveAsync(request));
         Assert.Equal(CancelOutcome.Requested, await queue.CancelAsync(handle.Id));
         await using var worker = new TaskWorker(_backend, Adds, OneSlot, _log);

@@ -5,13 +5,17 @@ namespace Errand.PostgreSql.Reserve;
 /// <param name="asked">How many tasks it asks for.</param>
 internal sealed class Look(string queue, int asked)
 {
+    private int _given;
+    private Action? _afterCommit;
+
     internal string Queue => queue;
 
-    /// <summary>How many it was given.</summary>
-    internal int Given { get; set; }
+    internal bool IsFull => _given == asked;
 
-    internal bool IsFull => Given == asked;
+    internal void NoteGiven() => _given++;
 
-    /// <summary>What is learnt of it after the commit.</summary>
-    internal Action? After { get; set; }
+    /// <summary>Keeps for after the commit what was learned.</summary>
+    internal void Learn(Action afterCommit) => _afterCommit = afterCommit;
+
+    internal void Committed() => _afterCommit?.Invoke();
 }

@@ -224,11 +224,11 @@ internal sealed class Reserving(
             turn.Add(LastReadySql, row =>
             {
                 var end = new Floor(row.GetInt32(0), row.GetInt64(1), row.GetInt64(2));
-                look.After = () => worker.SetFloor(queue, look.IsFull || end.IsBefore(last) ? last : end, version);
+                look.Learn(() => worker.SetFloor(queue, look.IsFull || end.IsBefore(last) ? last : end, version));
             }).With("queue", turn.IdOf(queue));
         }
 
-        look.After = () => worker.SetFloor(queue, last, version);
+        look.Learn(() => worker.SetFloor(queue, last, version));
         turn
             .Start(ReserveSql, row =>
             {

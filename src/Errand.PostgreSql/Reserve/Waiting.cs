@@ -129,7 +129,7 @@ internal sealed class Waiting(
     internal void Give(Look look, int rank, ReservedTask task)
     {
         _reserved.Add((rank, task));
-        look.Given++;
+        look.NoteGiven();
     }
 
     /// <summary>
@@ -187,7 +187,7 @@ internal sealed class Waiting(
         foreach (var look in _looks)
         {
             _looksLeft--;
-            look.After?.Invoke();
+            look.Committed();
             Worker.NoteLook(look.Queue, look.IsFull);
             if (look.IsFull)
             {
