@@ -132,16 +132,26 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
     internal async Task<AttemptOutcome> RunAsync()
     {
         using var scope = Log.AttemptScope(_logger, _task.Lease.Id.Value, _task.Name, _task.Queue, _task.Attempt);
-        var outcome = await ObserveAsync().ConfigureAwait(false);
-        _slots.LeaveAlone(_task.Lease);
-        _slots.HandlerReturned();
         try
         {
+            AttemptOutcome outcome;
+            try
+            {
+                outcome = await ObserveAsync().ConfigureAwait(false);
+            }
+            finally
+            {
+                _slots.LeaveAlone(_task.Lease);
+                _slots.HandlerReturned();
+            }
+
             if (!await SettleAsync(outcome).ConfigureAwait(false))
             {
                 Log.OutcomeDropped(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt);
                 Telemetry.CountSettled(_task, "lost");
             }
+
+            return outcome;
         }
         finally
         {
@@ -149,8 +159,6 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
             _slots.Settled();
             _cancellation.Dispose();
         }
-
-        return outcome;
     }
 
     /// <summary>The attempt within its span, timed.</summary>

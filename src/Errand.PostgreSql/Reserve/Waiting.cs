@@ -33,7 +33,9 @@ internal sealed class Waiting(
     internal bool MayBeGiven => _looks.Count > 0 || _handedOff.Count > 0 || _reserved.Count > 0;
 
     /// <summary>The queues in turn; null when it must first be looked which queues there are.</summary>
-    internal List<string>? QueuesInTurn(int room) => _queues?.GetRange(0, Math.Min(Math.Min(Worker.Width, _queues.Count), room));
+    /// <remarks>Several share the room only where a pattern has many of them, each with little: one alone is given all of it.</remarks>
+    internal List<string>? QueuesInTurn(int room) =>
+        _queues?.GetRange(0, Math.Min(Math.Min(_hasPatterns ? Worker.Width : 1, _queues.Count), room));
 
     internal int Room => RoomBeside(_handedOff.Count + _reserved.Count);
 

@@ -315,10 +315,10 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             operation.Fail(disposed);
         }
 
-        CloseParts(disposed);
-        _alarm?.Dispose();
         try
         {
+            CloseParts(disposed);
+            _alarm?.Dispose();
             CloseSession();
         }
         catch (Exception e)
