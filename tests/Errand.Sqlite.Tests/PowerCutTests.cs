@@ -136,6 +136,7 @@ public sealed class PowerCutTests : IDisposable
         });
         await using var worker = new TaskWorker(backend, handlers);
         await worker.StartAsync(Token);
+        clock.Advance(TimeSpan.FromSeconds(2)); // What ran when the power went waits for its back-off.
         var added = await queue.EnqueueAsync(new Note(1), null, Token);
         TaskId[] all = [.. live.Select(id => new TaskId(id)), added.Id];
         foreach (var id in all)
