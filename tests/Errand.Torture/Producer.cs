@@ -43,7 +43,13 @@ internal sealed class Producer(
             {
                 if (guessed is not null && random.Next(6) == 0)
                 {
-                    await EnqueueWithoutIdAsync(queue);
+                    await EnqueueWithoutKeyAsync(queue, id: null);
+                    continue;
+                }
+
+                if (guessed is not null && random.Next(30) == 0)
+                {
+                    await GuessAsync(queue);
                     continue;
                 }
 
@@ -77,7 +83,7 @@ internal sealed class Producer(
         }
     }
 
-    /// <summary>Mostly an id that was given; at times one that will be given to somebody else later.</summary>
+    /// <summary>An id that was given, and that no guess has taken.</summary>
     private async Task<TaskId> NewIdAsync(TaskQueue queue)
     {
         var id = await queue.NewIdAsync(CancellationToken.None);
@@ -86,16 +92,30 @@ internal sealed class Producer(
             id = await queue.NewIdAsync(CancellationToken.None);
         }
 
-        var guess = new TaskId(id.Value + random.Next(1, 8));
-        return guessed is not null && random.Next(30) == 0 && guessed.TryAdd(guess, true) ? guess : id;
+        return id;
     }
 
-    /// <summary>What has no id of its own can be noted only when it is answered.</summary>
-    private async Task EnqueueWithoutIdAsync(TaskQueue queue)
+    /// <summary>Takes an id that will be given to somebody else later. Refused, it may be that of a task without an id of its own.</summary>
+    private async Task GuessAsync(TaskQueue queue)
+    {
+        var guess = new TaskId((await NewIdAsync(queue)).Value + random.Next(1, 8));
+        if (guessed!.TryAdd(guess, true))
+        {
+            await EnqueueWithoutKeyAsync(queue, guess);
+        }
+    }
+
+    /// <summary>What has no id of its own, or one that was guessed, can be noted only when it is answered.</summary>
+    private async Task EnqueueWithoutKeyAsync(TaskQueue queue, TaskId? id)
     {
         var order = NewOrder(default);
-        var options = order.Options with { Id = null, UniqueKey = null, UniqueFor = null, ExpiresAt = null };
+        var options = order.Options with { Id = id, UniqueKey = null, UniqueFor = null, ExpiresAt = null };
         var handle = await queue.EnqueueAsync(order.Work, options, CancellationToken.None);
+        if (!handle.IsNew)
+        {
+            return; // A guess that came too late.
+        }
+
         history.Note(EventKind.Enqueue, handle.Id.Value, queue: options.Queue);
         NoteAnswer(new Order(handle.Id, order.Work, options), handle);
     }

@@ -45,6 +45,6 @@ internal static partial class DatabasePath
     }
 
     // https://learn.microsoft.com/dotnet/standard/data/sqlite/connection-strings
-    [GeneratedRegex("(?:^|;)\\s*(?:Data\\s*Source|Filename)\\s*=\\s*(?<source>[^;]*)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1_000)]
+    [GeneratedRegex("(?:^|;)\\s*(?:Data\\s*Source|Filename)\\s*=\\s*(?<source>[^;]*)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, Timeout.Infinite)]
     private static partial Regex DataSource { get; }
 }
