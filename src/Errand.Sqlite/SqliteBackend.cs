@@ -201,7 +201,7 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
             return await _readers.ReadAsync(Results.Find(id.Value), cancellationToken).ConfigureAwait(false);
         }
 
-        // What has ended is told although nothing can be written at this moment.
+        // A task that has ended is answered although nothing can be written at this moment.
         return (_store.IsHeldUp ? await _readers.ReadAsync(Results.Find(id.Value), cancellationToken).ConfigureAwait(false) : null)
             ?? await _parts.Results.GetAsync(id.Value, timeout, cancellationToken).ConfigureAwait(false);
     }

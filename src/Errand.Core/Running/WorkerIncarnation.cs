@@ -153,7 +153,7 @@ internal sealed class WorkerIncarnation : IDisposable
         }
     }
 
-    /// <summary>The worker's clock, its logger and whoever listens to metrics are asked elsewhere.</summary>
+    /// <summary>Calls the worker's clock, its logger and metric listeners; run it where they delay nobody.</summary>
     private void LookForStuck()
     {
         if (Interlocked.Exchange(ref _isLookingForStuck, 1) == 0 && !_reports.Add(Look))

@@ -98,7 +98,7 @@ internal sealed class Bulk(
         }
     }
 
-    /// <summary>The tasks are committed: workers here look for them, and other processes are told.</summary>
+    /// <summary>The tasks are committed: wakes workers of this process and of others.</summary>
     private sealed class WakeOperation : Operation<Turn, bool>
     {
         internal override TurnStage Stage => TurnStage.Settle;

@@ -28,10 +28,10 @@ internal sealed class IdLocks(PostgresStore store)
         from   (select distinct id from unnest(@locks) as id order by id) as ids
         """;
 
-    /// <summary>Takes the locks of ids, in the order of the locks, and waits for whoever holds one.</summary>
+    /// <summary>Takes the locks of ids in ascending order, and waits while another transaction holds one.</summary>
     internal void LockIds(Turn turn, IEnumerable<long> ids) => Lock(turn, IdScope, [.. ids.Select(LockOf).Distinct()]);
 
-    /// <summary>Takes locks of unique keys, in their order, and waits for whoever holds one.</summary>
+    /// <summary>Takes the locks of unique keys in ascending order, and waits while another transaction holds one.</summary>
     internal void LockKeys(Turn turn, IEnumerable<long> keys) => Lock(turn, KeyScope, [.. keys.Distinct()]);
 
     private static void Lock(Turn turn, string scope, long[] locks)

@@ -9,7 +9,7 @@ namespace Errand.PostgreSql.Inspect;
 /// </summary>
 internal sealed class Looks(PostgresStore store) : IAsyncDisposable
 {
-    private NpgsqlConnection? _kept; // Exchanged by whoever looks: null while it is in use.
+    private NpgsqlConnection? _kept; // Exchanged by each read: null while it is in use.
     private volatile bool _isDisposed; // Set once, by dispose.
 
     /// <summary>Reads in one snapshot.</summary>

@@ -61,7 +61,7 @@ internal sealed class Notifications(
         }
     }
 
-    /// <summary>Callers here wait for results: other processes are told, so that they say when tasks end.</summary>
+    /// <summary>Callers here wait for results: asks other processes to notify this one when tasks end.</summary>
     internal override void Plan(Agenda agenda)
     {
         if (!options.UseNotify || !results.IsWaitedFor)

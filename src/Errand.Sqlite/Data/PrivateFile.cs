@@ -1,6 +1,6 @@
 namespace Errand.Sqlite.Data;
 
-/// <summary>Files beside a database, as private as the database itself: whoever may use it may use them, and nobody else.</summary>
+/// <summary>Files beside a database, with the permissions of the database itself.</summary>
 internal static class PrivateFile
 {
     /// <summary>Creates a file and holds it locked.</summary>

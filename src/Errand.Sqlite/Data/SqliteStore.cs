@@ -272,7 +272,7 @@ internal sealed class SqliteStore
 
     /// <summary>
     /// Sees that a caller's connection keeps what the backend promises. Where the library has the WAL-reset bug, it
-    /// leaves the log to the backend's own checkpoints; else it goes on making its own.
+    /// leaves the log to the backend's own checkpoints; otherwise it keeps making its own.
     /// </summary>
     internal void CheckDurability(SqliteDatabase database)
     {

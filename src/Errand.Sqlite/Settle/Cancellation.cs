@@ -101,7 +101,7 @@ internal sealed class Cancellation(Incarnations incarnations, TimeProvider time)
         }
         catch (Exception)
         {
-            // The worker's own code, which is told again: it must keep no other worker from being told.
+            // The worker's own code, called again later: what it throws must not keep another worker from its cancels.
         }
     }
 
