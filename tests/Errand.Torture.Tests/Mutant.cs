@@ -56,8 +56,11 @@ public sealed record Mutant(string Name, params (string File, string Guard, stri
         {
             Seconds = 10,
         },
-        new("id taken for its own after a conflict", (
-            "Errand.Sqlite/Enqueue/Enqueuing.cs", "var before = MayBeDone ? _enqueued[i] : default;", "var before = _enqueued[i];"))
+        new(
+            "id taken for its own after a conflict",
+            ("Errand.Sqlite/Enqueue/Enqueuing.cs", "var before = MayBeDone ? _enqueued[i] : default;", "var before = _enqueued[i];"),
+            ( // Else an id that somebody has named is passed over, and there is no conflict.
+                "Errand.Sqlite/Enqueue/Enqueuing.cs", "            turn.Avoid(given.Value);\n", ""))
         {
             Seconds = 10,
             Backend = "memory",

@@ -34,13 +34,13 @@ internal sealed class MemoryStage : IStage
         for (var i = 1; i <= 2; i++)
         {
             var (name, own) = (History.Name("producer", i), new Random(random.Next()));
-            players.Add(Task.Run(() => new Producer(_backend, _history.As(name), own, _guessed).RunAsync(stop.Token)));
+            players.Add(Task.Run(() => NoteFailureAsync(new Producer(_backend, _history.As(name), own, _guessed).RunAsync(stop.Token))));
         }
 
         for (var i = 1; i <= 3; i++)
         {
             var (number, own) = (i, new Random(random.Next()));
-            players.Add(Task.Run(() => ReviveAsync(number, own, stop.Token)));
+            players.Add(Task.Run(() => NoteFailureAsync(ReviveAsync(number, own, stop.Token))));
         }
 
         var operated = new Operator(_backend, _history.As("operator"), new Random(random.Next()));
@@ -49,7 +49,23 @@ internal sealed class MemoryStage : IStage
         await stop.CancelAsync();
         await Task.WhenAll(players);
         await operated.ResumeAllAsync();
-        await DrainAsync();
+        await NoteFailureAsync(DrainAsync());
+    }
+
+    /// <summary>Nothing holds a database in memory up: a call that fails is the queue's fault, whatever others have asked of it.</summary>
+    private async Task NoteFailureAsync(Task player)
+    {
+        try
+        {
+            await player;
+        }
+        catch (BackendException e)
+        {
+            lock (_problems)
+            {
+                _problems.Add($"a call failed: {e.Message}");
+            }
+        }
     }
 
     /// <summary>One worker after another, each ended in the middle of its work.</summary>
