@@ -44,11 +44,11 @@ internal sealed class MemoryStage : IStage
         }
 
         var operated = new Operator(_backend, _history.As("operator"), new Random(random.Next()));
-        players.Add(Task.Run(() => operated.RunAsync(stop.Token)));
+        players.Add(Task.Run(() => NoteFailureAsync(operated.RunAsync(stop.Token))));
         await Task.Delay(TimeSpan.FromSeconds(_options.Seconds));
         await stop.CancelAsync();
         await Task.WhenAll(players);
-        await operated.ResumeAllAsync();
+        await NoteFailureAsync(operated.ResumeAllAsync());
         await NoteFailureAsync(DrainAsync());
     }
 

@@ -47,7 +47,7 @@ internal sealed class Producer(
                     continue;
                 }
 
-                if (guessed is not null && random.Next(30) == 0)
+                if (guessed is not null && random.Next(8) == 0)
                 {
                     await GuessAsync(queue);
                     continue;
