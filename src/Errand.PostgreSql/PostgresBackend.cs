@@ -201,7 +201,7 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         await _reports.FlushAsync().ConfigureAwait(false);
     }
 
-    private Task<T> SubmitAsync<T>(Operation<Turn, T> operation, CancellationToken cancellationToken) =>
+    private ValueTask<T> SubmitAsync<T>(Operation<Turn, T> operation, CancellationToken cancellationToken) =>
         _inbox.SubmitAsync(operation, cancellationToken);
 
     /// <summary>Succeeds when the schema is there.</summary>

@@ -139,7 +139,7 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     {
         var beat = _workers.Beat(owner.Value);
         _inbox.Submit(beat);
-        return beat.Completion.GetAwaiter().GetResult();
+        return beat.Wait();
     }
 
     /// <inheritdoc/>

@@ -4,11 +4,11 @@ namespace Errand.Engine;
 internal static class InboxExtensions
 {
     /// <summary>Submits an operation and waits for its commit. Cancelling abandons the wait, not the commit.</summary>
-    internal static Task<TResult> SubmitAsync<TTurn, TResult>(
+    internal static ValueTask<TResult> SubmitAsync<TTurn, TResult>(
         this IInbox<TTurn> inbox, Operation<TTurn, TResult> operation, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         inbox.Submit(operation);
-        return cancellationToken.CanBeCanceled ? operation.Completion.WaitAsync(cancellationToken) : operation.Completion;
+        return cancellationToken.CanBeCanceled ? new(operation.ToTask().WaitAsync(cancellationToken)) : operation.Answer;
     }
 }

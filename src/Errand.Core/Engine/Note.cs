@@ -7,9 +7,7 @@ internal abstract class Note<TTurn> : Operation<TTurn>
 
     internal override int Rows => 0;
 
-    internal override void Complete()
-    {
-    }
+    internal override bool Complete() => false;
 
     internal override void Fail(Exception exception)
     {

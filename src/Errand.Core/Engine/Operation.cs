@@ -1,3 +1,5 @@
+using System.Threading.Tasks.Sources;
+
 namespace Errand.Engine;
 
 /// <summary>
@@ -5,7 +7,7 @@ namespace Errand.Engine;
 /// sets its result rather than adding to it.
 /// </summary>
 /// <typeparam name="TTurn">The store's transaction.</typeparam>
-internal abstract class Operation<TTurn>
+internal abstract class Operation<TTurn> : IThreadPoolWorkItem
 {
     /// <summary>The next one in the inbox: linked by the caller, followed by the writer.</summary>
     internal Operation<TTurn>? Next { get; private set; }
@@ -44,19 +46,33 @@ internal abstract class Operation<TTurn>
     {
     }
 
-    /// <summary>The transaction is committed: the caller may know.</summary>
-    internal abstract void Complete();
+    /// <summary>The transaction is committed. On the writer.</summary>
+    /// <returns>True when its caller is to be told now, on the pool.</returns>
+    internal abstract bool Complete();
 
-    /// <summary>It was not done; or, when <see cref="MayBeDone"/>, nobody knows.</summary>
+    /// <summary>It was not done; or, when <see cref="MayBeDone"/>, nobody knows. Its caller is told on the pool.</summary>
     internal abstract void Fail(Exception exception);
+
+    /// <summary>Its caller learns the answer and goes on, on a thread of the pool: the writer never runs a caller's code.</summary>
+    protected virtual void Tell()
+    {
+    }
+
+    void IThreadPoolWorkItem.Execute() => Tell();
+
+    /// <summary>Has its caller told alone.</summary>
+    protected void TellSoon() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
 }
 
-/// <summary>An operation that gives its caller a <typeparamref name="TResult"/>.</summary>
-internal abstract class Operation<TTurn, TResult> : Operation<TTurn>
+/// <summary>An operation that gives its one caller a <typeparamref name="TResult"/>.</summary>
+internal abstract class Operation<TTurn, TResult> : Operation<TTurn>, IValueTaskSource<TResult>
 {
-    private readonly TaskCompletionSource<TResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ManualResetValueTaskSourceCore<TResult> _answer; // Continues where it is set: on the pool, see Tell.
+    private Exception? _failure;
+    private int _hasAnswer; // Set once: what comes later changes nothing.
 
-    internal Task<TResult> Completion => _completion.Task;
+    /// <summary>The answer, for one await.</summary>
+    internal ValueTask<TResult> Answer => new(this, _answer.Version);
 
     /// <summary>
     /// Set by <see cref="Operation{TTurn}.Run"/>, or until <see cref="Operation{TTurn}.Complete"/> by what it has
@@ -69,23 +85,71 @@ internal abstract class Operation<TTurn, TResult> : Operation<TTurn>
     /// </summary>
     protected Exception? Refusal { get; set; }
 
-    internal override void Complete()
+    /// <summary>The answer for a caller that may give up waiting for it, in place of <see cref="Answer"/>.</summary>
+    internal Task<TResult> ToTask()
     {
-        if (Refusal is null)
+        var task = Answer.AsTask();
+        if (!task.IsCompleted)
         {
-            _completion.TrySetResult(Result);
+            // Of a caller that has given up: seen by nobody, and not unobserved.
+            _ = task.ContinueWith(
+                static failed => failed.Exception, CancellationToken.None,
+                TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        }
+
+        return task;
+    }
+
+    /// <summary>What <see cref="Operation{TTurn}.Run"/> gave, where nobody waits for the answer.</summary>
+    internal TResult TakeResult() => Refusal is { } refusal ? throw refusal : Result;
+
+    internal override bool Complete() => TakeAnswer(Refusal);
+
+    internal override void Fail(Exception exception)
+    {
+        if (TakeAnswer(exception))
+        {
+            TellSoon();
+        }
+    }
+
+    /// <summary>Completes it outside the turn that it came in.</summary>
+    internal void CompleteAlone()
+    {
+        if (Complete())
+        {
+            TellSoon();
+        }
+    }
+
+    protected sealed override void Tell()
+    {
+        if (_failure is { } failure)
+        {
+            _answer.SetException(failure);
         }
         else
         {
-            SetException(Refusal);
+            _answer.SetResult(Result);
         }
     }
 
-    internal override void Fail(Exception exception) => SetException(exception);
-
-    private void SetException(Exception exception)
+    private bool TakeAnswer(Exception? failure)
     {
-        _completion.TrySetException(exception);
-        _ = _completion.Task.Exception; // A caller that has cancelled its wait sees it nowhere, and it is not unobserved.
+        if (Interlocked.Exchange(ref _hasAnswer, 1) != 0)
+        {
+            return false;
+        }
+
+        _failure = failure;
+        return true;
     }
+
+    TResult IValueTaskSource<TResult>.GetResult(short token) => _answer.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<TResult>.GetStatus(short token) => _answer.GetStatus(token);
+
+    void IValueTaskSource<TResult>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _answer.OnCompleted(continuation, state, token, flags);
 }

@@ -25,7 +25,7 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
         cancellationToken.ThrowIfCancellationRequested();
         var operation = new ResultOperation(this, id, keepsWaiting: timeout != TimeSpan.Zero);
         inbox.Submit(operation);
-        var ended = operation.Completion;
+        var ended = operation.ToTask();
         if (timeout == TimeSpan.Zero)
         {
             return await ended.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -190,6 +190,7 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
 
     private sealed class ResultOperation(ResultWaits<TTurn> waits, long id, bool keepsWaiting) : Operation<TTurn, TaskResult?>
     {
+        private bool _keepsWaiting = keepsWaiting;
         private bool _isThere;
 
         internal long Id => id;
@@ -202,23 +203,25 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
             Result = result;
         }
 
-        internal override void Complete()
+        internal override bool Complete()
         {
-            if (!keepsWaiting || !_isThere || Result is not null)
+            if (!_keepsWaiting || !_isThere || Result is not null)
             {
-                End(Result);
-                return;
+                Refusal = Result is null && (_keepsWaiting || !_isThere) ? new TaskNotFoundException(new TaskId(id)) : null;
+                return base.Complete();
             }
 
             waits.Add(this);
+            return false;
         }
 
         /// <summary>The task has ended, or is missing: it never was, or was removed while it was waited for.</summary>
         internal void End(TaskResult? result)
         {
-            Refusal = result is null && !(_isThere && !keepsWaiting) ? new TaskNotFoundException(new TaskId(id)) : null;
             Result = result;
-            base.Complete();
+            _keepsWaiting = false;
+            _isThere = result is not null;
+            CompleteAlone();
         }
 
         internal void Leave() => waits.Remove(this);
@@ -229,7 +232,11 @@ internal abstract class ResultWaits<TTurn>(IInbox<TTurn> inbox, TimeProvider tim
     {
         internal override TurnStage Stage => TurnStage.Read;
 
-        internal override void Complete() => operation.Leave();
+        internal override bool Complete()
+        {
+            operation.Leave();
+            return false;
+        }
 
         internal override void Fail(Exception exception) => operation.Leave();
     }

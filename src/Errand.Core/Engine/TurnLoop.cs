@@ -1,4 +1,5 @@
 using Errand.Diagnostics;
+using Errand.Running;
 
 namespace Errand.Engine;
 
@@ -242,17 +243,29 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
             }
         }
 
-        CompleteAll(settles);
-        CompleteAll(enqueues);
+        var answered = new List<IThreadPoolWorkItem>(settles.Count + enqueues.Count);
+        Complete(settles, answered);
+        Complete(enqueues, answered);
+        WorkBatch.Queue(answered);
     }
 
     protected void CompleteAll(List<Operation<TTurn>> operations)
+    {
+        List<IThreadPoolWorkItem> answered = [];
+        Complete(operations, answered);
+        WorkBatch.Queue(answered);
+    }
+
+    private void Complete(List<Operation<TTurn>> operations, List<IThreadPoolWorkItem> answered)
     {
         foreach (var operation in operations)
         {
             try
             {
-                operation.Complete();
+                if (operation.Complete())
+                {
+                    answered.Add(operation);
+                }
             }
             catch (Exception e)
             {
@@ -350,9 +363,7 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
 
         internal override void Run(TTurn turn) => work(turn);
 
-        internal override void Complete()
-        {
-        }
+        internal override bool Complete() => false;
 
         internal override void Fail(Exception exception)
         {

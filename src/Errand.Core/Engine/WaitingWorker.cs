@@ -55,11 +55,11 @@ internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvide
         }
     }
 
-    internal override void Complete()
+    internal override bool Complete()
     {
         Refusal = IsBroken && Result.Count == 0
             ? new BackendException($"The worker's {nameof(ReserveRequest.FreeSlots)} callback threw an exception.", false, _broken)
             : null;
-        base.Complete();
+        return base.Complete();
     }
 }

@@ -20,7 +20,7 @@ internal sealed class WaitingWorkers<TTurn, TWaiting>(IInbox<TTurn> inbox, TimeP
         // The answer is always waited for: a task that was reserved at the moment of cancellation is not lost.
         await using (EndWhenCancelled(worker, cancellationToken).ConfigureAwait(false))
         {
-            var reserved = await worker.Completion.ConfigureAwait(false);
+            var reserved = await worker.Answer.ConfigureAwait(false);
             if (reserved.Count == 0)
             {
                 cancellationToken.ThrowIfCancellationRequested();
@@ -98,7 +98,7 @@ internal sealed class WaitingWorkers<TTurn, TWaiting>(IInbox<TTurn> inbox, TimeP
     {
         if (_waiting.Remove(worker))
         {
-            worker.Complete();
+            worker.CompleteAlone();
         }
     }
 
@@ -106,7 +106,7 @@ internal sealed class WaitingWorkers<TTurn, TWaiting>(IInbox<TTurn> inbox, TimeP
     {
         var worker = _waiting[place];
         _waiting.RemoveAt(place);
-        worker.Complete();
+        worker.CompleteAlone();
     }
 
     /// <summary>The caller cancelled its wait: the wait ends, unless the worker already has tasks.</summary>

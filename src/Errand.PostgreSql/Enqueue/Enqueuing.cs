@@ -188,7 +188,7 @@ internal sealed class Enqueuing(
             _rows = Refusal is null ? enqueuing.Collect(turn, tasks, Ids, MayBeDone) : null;
         }
 
-        internal override void Complete()
+        internal override bool Complete()
         {
             if (Refusal is null)
             {
@@ -196,13 +196,13 @@ internal sealed class Enqueuing(
                 if (Array.Exists(answers, one => one.Id == default))
                 {
                     RunAgain();
-                    return;
+                    return false;
                 }
 
                 Result = answers;
             }
 
-            base.Complete();
+            return base.Complete();
         }
 
         /// <summary>

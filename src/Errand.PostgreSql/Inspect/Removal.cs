@@ -28,11 +28,11 @@ internal static class Removal
             turn.Remove(id, () => _deleted = true);
         }
 
-        internal override void Complete()
+        internal override bool Complete()
         {
             Refusal = _deleted is null ? new TaskNotFoundException(new TaskId(id)) : null;
             Result = _deleted == true;
-            base.Complete();
+            return base.Complete();
         }
     }
 }

@@ -221,7 +221,7 @@ internal sealed class Waiting(
         _queues = null;
     }
 
-    internal override void Complete()
+    internal override bool Complete()
     {
         // What an update returns is in no order.
         Result =
@@ -236,6 +236,6 @@ internal sealed class Waiting(
             Worker.KeepRest(rest, _lookVersion, Request.Queues, _restSince);
         }
 
-        base.Complete();
+        return base.Complete();
     }
 }

@@ -133,11 +133,11 @@ internal sealed class Cancellation(Incarnations workers, StoreClock clock, TimeP
             }
         }
 
-        internal override void Complete()
+        internal override bool Complete()
         {
             Refusal = _outcome is null ? new TaskNotFoundException(new TaskId(id)) : null;
             Result = _outcome.GetValueOrDefault();
-            base.Complete();
+            return base.Complete();
         }
     }
 

@@ -159,10 +159,10 @@ internal sealed class Settling(StoreClock clock, Expiry expiry, Vacuum vacuum)
             _rows = rows.Add(kind, row, MayBeDone) ? rows : null;
         }
 
-        internal override void Complete()
+        internal override bool Complete()
         {
             Result = _rows?.IsSettled(row.Lease) == true;
-            base.Complete();
+            return base.Complete();
         }
     }
 
@@ -180,14 +180,14 @@ internal sealed class Settling(StoreClock clock, Expiry expiry, Vacuum vacuum)
                 .With("id", lease.Id.Value).With("owner", lease.Owner.Value).With("epoch", lease.Epoch);
         }
 
-        internal override void Complete()
+        internal override bool Complete()
         {
             if (!Result)
             {
                 results.LookAgain(); // Another connection has settled it: a caller here may wait for its result.
             }
 
-            base.Complete();
+            return base.Complete();
         }
     }
 }

@@ -41,8 +41,7 @@ internal sealed class Readers(SqliteStore store, SqliteBackendOptions options, P
             _free.Release();
         }
 
-        read.Complete();
-        return await read.Completion.ConfigureAwait(false);
+        return read.TakeResult();
     }
 
     /// <summary>Waits for the reads that run, and closes the connections. Idempotent.</summary>

@@ -279,7 +279,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
                 var reader = Session.Reader;
                 await _results.LookAsync(reader, [read]).ConfigureAwait(false);
                 read.Run(reader);
-                read.Complete();
+                CompleteAll([read]);
             }
             catch (Exception e)
             {
@@ -345,7 +345,11 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
 
         internal override TurnStage Stage => TurnStage.Read;
 
-        internal override void Complete() => writer.CloseAfterTurn(this);
+        internal override bool Complete()
+        {
+            writer.CloseAfterTurn(this);
+            return false;
+        }
 
         /// <summary>The database could not be opened: there is nothing else to close.</summary>
         internal override void Fail(Exception exception) => writer.CloseAfterTurn(this);

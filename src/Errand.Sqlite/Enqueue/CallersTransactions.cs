@@ -25,7 +25,7 @@ internal sealed class CallersTransactions(
         // Without a token: a wait that is given up would leave a transaction open that nobody knows of.
         return store.IsMemory
             ? throw InMemory()
-            : inbox.SubmitAsync(new BeginOperation(store, connection), CancellationToken.None);
+            : inbox.SubmitAsync(new BeginOperation(store, connection), CancellationToken.None).AsTask();
     }
 
     /// <inheritdoc cref="IBackend.EnqueueInAsync"/>

@@ -24,7 +24,7 @@ internal static class Retries
     internal static ValueTask<long> RetryAsync(IInbox<Turn> inbox, TaskFilter filter, CancellationToken cancellationToken) =>
         FailedPage.RetryAllAsync(
             filter,
-            page => inbox.SubmitAsync(new FailedOperation(filter, page), CancellationToken.None),
+            page => inbox.SubmitAsync(new FailedOperation(filter, page), CancellationToken.None).AsTask(),
             async ids => (await inbox.SubmitAsync(new RetryOperation(ids), CancellationToken.None).ConfigureAwait(false))
                 .Count(outcome => outcome == RetryOutcome.Retried),
             cancellationToken);

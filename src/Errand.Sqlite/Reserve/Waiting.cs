@@ -61,9 +61,9 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
     /// <summary>Queues may have other numbers now.</summary>
     internal void ForgetQueues() => _takesQueue = null;
 
-    internal override void Complete()
+    internal override bool Complete()
     {
         Result = Reserved;
-        base.Complete();
+        return base.Complete();
     }
 }

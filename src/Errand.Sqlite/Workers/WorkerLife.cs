@@ -13,7 +13,7 @@ internal sealed class WorkerLife(
     internal Operation<Turn, long> Begin(WorkerRegistration registration) =>
         new BeginOperation(this, incarnations, sweep, parking, registration);
 
-    internal Operation<Turn, bool> Beat(long owner) => new BeatOperation(incarnations, owner);
+    internal BeatOperation Beat(long owner) => new BeatOperation(incarnations, owner);
 
     internal static Operation<Turn, int> Reconcile(long owner, IReadOnlySet<TaskId> known) => new ReconcileOperation(owner, known);
 
@@ -57,14 +57,14 @@ internal sealed class WorkerLife(
             Result = _worker.Owner;
         }
 
-        internal override void Complete()
+        internal override bool Complete()
         {
             if (_worker is { } worker)
             {
                 incarnations.Add(worker);
             }
 
-            base.Complete();
+            return base.Complete();
         }
 
         internal override void Fail(Exception exception)
@@ -74,18 +74,59 @@ internal sealed class WorkerLife(
         }
     }
 
-    private sealed class BeatOperation(Incarnations incarnations, long owner) : Operation<Turn, bool>
+    /// <summary>Waited for without a thread of the pool, which handlers may have blocked.</summary>
+    internal sealed class BeatOperation(Incarnations incarnations, long owner) : Operation<Turn>
     {
+        private readonly object _ended = new(); // The lock of what follows, pulsed at its end.
+        private bool _hasEnded;
+        private bool _isAlive;
+        private Exception? _failure;
+
         internal override TurnStage Stage => TurnStage.Settle;
 
         internal override bool Finishes => true;
 
+        /// <returns>Whether the store counts the worker among the living.</returns>
+        internal bool Wait()
+        {
+            lock (_ended)
+            {
+                while (!_hasEnded)
+                {
+                    Monitor.Wait(_ended);
+                }
+            }
+
+            return _failure is { } failure ? throw failure : _isAlive;
+        }
+
         internal override void Run(Turn turn)
         {
-            Result = Incarnations.Beat(turn, owner);
-            if (!Result)
+            _isAlive = Incarnations.Beat(turn, owner);
+            if (!_isAlive)
             {
                 incarnations.Drop(owner);
+            }
+        }
+
+        internal override bool Complete()
+        {
+            End(failure: null);
+            return false;
+        }
+
+        internal override void Fail(Exception exception) => End(exception);
+
+        private void End(Exception? failure)
+        {
+            lock (_ended)
+            {
+                if (!_hasEnded)
+                {
+                    _failure = failure;
+                    _hasEnded = true;
+                    Monitor.Pulse(_ended);
+                }
             }
         }
     }
