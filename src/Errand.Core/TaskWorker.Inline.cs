@@ -28,7 +28,7 @@ public sealed partial class TaskWorker
             return null;
         }
 
-        var execution = Take(run, run.Incarnation, tasks[0]);
+        var execution = Take(run, run.Incarnation, tasks)[0];
         using (ExecutionContext.SuppressFlow()) // As in the loop: nothing of the caller's flows into the handler.
         {
             return (tasks[0], Task.Run(execution.RunAsync, CancellationToken.None));

@@ -205,7 +205,8 @@ public sealed partial class TaskWorker : IAsyncDisposable
             Queues = _options.Queues,
             MaxTasks = _options.Concurrency,
             // Zero as soon as we are stopping, because the cancelled wait may still be filled before it ends.
-            FreeSlots = () => stopping.IsCancellationRequested ? 0 : run.Slots.Free,
+            FreeSlots = () => stopping.IsCancellationRequested ? 0 : run.FreeSlots,
+            Started = tasks => Deliver(run, incarnation, tasks),
             Wait = _options.Lease,
         };
         var reconciledAt = _options.TimeProvider.GetTimestamp();
@@ -214,20 +215,15 @@ public sealed partial class TaskWorker : IAsyncDisposable
             // One request at a time, so what is free cannot be given away twice.
             var tasks = await _backend.ReserveAsync(request, ending.Token).ConfigureAwait(false);
             run.NoteAnswer();
-
-            if (tasks.Any(task => task.WasLost))
+            if (tasks.Any(static task => task.WasLost))
             {
+                run.NoteLost(true);
                 tasks = await StartableOfAsync(tasks).ConfigureAwait(false);
-                request = request with { MaxTasks = 1 }; // Tasks that were lost together come back together.
+                Start(run, incarnation, tasks);
             }
             else if (tasks.Count > 0)
             {
-                request = request with { MaxTasks = _options.Concurrency };
-            }
-
-            foreach (var task in tasks)
-            {
-                Start(run, incarnation, task);
+                Deliver(run, incarnation, tasks); // By a backend that hands nothing over.
             }
 
             if (_options.TimeProvider.GetElapsedTime(reconciledAt) >= _options.Lease)
@@ -236,6 +232,13 @@ public sealed partial class TaskWorker : IAsyncDisposable
                 reconciledAt = _options.TimeProvider.GetTimestamp();
             }
         }
+    }
+
+    private void Deliver(Run run, WorkerIncarnation incarnation, IReadOnlyList<ReservedTask> tasks)
+    {
+        run.NoteAnswer();
+        run.NoteLost(false);
+        Start(run, incarnation, tasks);
     }
 
     /// <summary>
@@ -266,16 +269,25 @@ public sealed partial class TaskWorker : IAsyncDisposable
         }
     }
 
-    private void Start(Run run, WorkerIncarnation incarnation, ReservedTask task) =>
-        ThreadPool.UnsafeQueueUserWorkItem(Take(run, incarnation, task), preferLocal: false);
+    /// <summary>
+    /// Takes the slots of tasks that were started, at once, and has their handlers run on the pool. On a thread of the backend's: it
+    /// calls nothing of the user's.
+    /// </summary>
+    private void Start(Run run, WorkerIncarnation incarnation, IReadOnlyList<ReservedTask> tasks) =>
+        WorkBatch.Queue(Take(run, incarnation, tasks));
 
-    private TaskExecution Take(Run run, WorkerIncarnation incarnation, ReservedTask task)
+    private TaskExecution[] Take(Run run, WorkerIncarnation incarnation, IReadOnlyList<ReservedTask> tasks)
     {
-        var execution = new TaskExecution(
-            _backend, task, _handlers[task.Name], _serializer, incarnation, run.Slots, _options, _logger);
-        run.Slots.Take(task);
-        incarnation.Add(execution);
-        return execution;
+        var executions = new TaskExecution[tasks.Count];
+        for (var i = 0; i < executions.Length; i++)
+        {
+            executions[i] = new TaskExecution(
+                _backend, tasks[i], _handlers[tasks[i].Name], _serializer, incarnation, run.Slots, _options, _logger);
+        }
+
+        run.Slots.Take(tasks);
+        incarnation.Add(executions);
+        return executions;
     }
 
     private async Task DrainAsync(Run run, CancellationToken cancellationToken)
@@ -325,6 +337,9 @@ public sealed partial class TaskWorker : IAsyncDisposable
     /// <summary>From a start of the worker to its stop.</summary>
     private sealed class Run(WorkerSlots slots, WorkerIncarnation incarnation)
     {
+        private int _failures;
+        private volatile bool _wereLost;
+
         internal WorkerSlots Slots { get; } = slots;
 
         internal CancellationTokenSource Stopping { get; } = new();
@@ -334,16 +349,22 @@ public sealed partial class TaskWorker : IAsyncDisposable
 
         internal Task Loop { get; private set; } = Task.CompletedTask;
 
-        // The loop's alone: failures of the store since it last answered, which the wait for the next try grows with.
-        internal int Failures { get; private set; }
+        // Failures of the store since it last answered, which the wait for the next try grows with.
+        internal int Failures => Volatile.Read(ref _failures);
+
+        /// <summary>How many tasks it may be given now. One after tasks that were lost: lost together, they come back together.</summary>
+        internal int FreeSlots => _wereLost ? Math.Min(1, Slots.Free) : Slots.Free;
 
         internal void Start(Func<Run, Task> loop) => Loop = Task.Run(() => loop(this), CancellationToken.None);
 
         /// <summary>The incarnation is over, and another one continues.</summary>
         internal void Replace(WorkerIncarnation next) => Incarnation = next;
 
-        internal void NoteFailure() => Failures++;
+        internal void NoteFailure() => Interlocked.Increment(ref _failures);
 
-        internal void NoteAnswer() => Failures = 0;
+        internal void NoteAnswer() => Volatile.Write(ref _failures, 0);
+
+        /// <summary>Whether tasks of the last delivery had been lost before.</summary>
+        internal void NoteLost(bool wereLost) => _wereLost = wereLost;
     }
 }

@@ -55,10 +55,37 @@ internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvide
         }
     }
 
+    /// <summary>What has been started for it, which is its own from now on.</summary>
+    protected abstract IReadOnlyList<ReservedTask> Take();
+
+    /// <summary>After the commit: hands what was started to a worker that goes on waiting.</summary>
+    /// <returns>False when the tasks are the answer to its request, which ends it.</returns>
+    internal bool HandOver()
+    {
+        var tasks = Take();
+        if (request.Started is not { } started || tasks.Any(static task => task.WasLost))
+        {
+            Result = tasks;
+            return false;
+        }
+
+        try
+        {
+            started(tasks);
+        }
+        catch (Exception e)
+        {
+            _broken = e; // What it was given is lost on its way: the next reconcile releases it.
+        }
+
+        return true;
+    }
+
     internal override bool Complete()
     {
+        Result ??= [];
         Refusal = IsBroken && Result.Count == 0
-            ? new BackendException($"The worker's {nameof(ReserveRequest.FreeSlots)} callback threw an exception.", false, _broken)
+            ? new BackendException("One of the worker's callbacks threw an exception.", false, _broken)
             : null;
         return base.Complete();
     }

@@ -32,19 +32,28 @@ internal sealed class WaitingWorkers<TTurn, TWaiting>(IInbox<TTurn> inbox, TimeP
 
     internal void Add(TWaiting worker) => _waiting.Add(worker);
 
-    /// <summary>Completes and removes those that have been given something.</summary>
+    /// <summary>Hands those that have been given something their tasks; a wait for the first tasks ends with them.</summary>
     internal void Deliver(Func<TWaiting, bool> hasTasks)
     {
         for (var i = _waiting.Count - 1; i >= 0; i--)
         {
-            if (hasTasks(_waiting[i]))
+            if (hasTasks(_waiting[i]) && !_waiting[i].HandOver())
             {
                 Complete(i);
             }
         }
     }
 
-    internal void EndExpired() => Deliver(static worker => worker.IsOver);
+    internal void EndExpired()
+    {
+        for (var i = _waiting.Count - 1; i >= 0; i--)
+        {
+            if (_waiting[i].IsOver)
+            {
+                Complete(i);
+            }
+        }
+    }
 
     internal void Plan(Agenda agenda)
     {

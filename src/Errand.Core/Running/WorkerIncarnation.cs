@@ -48,11 +48,14 @@ internal sealed class WorkerIncarnation : IDisposable
     /// <summary>How many heartbeats the store has accepted.</summary>
     internal int Beats => Volatile.Read(ref _beats);
 
-    internal void Add(TaskExecution execution)
+    internal void Add(TaskExecution[] executions)
     {
         lock (_lock)
         {
-            _running[execution.Reserved.Lease] = execution;
+            foreach (var execution in executions)
+            {
+                _running[execution.Reserved.Lease] = execution;
+            }
         }
     }
 

@@ -21,16 +21,19 @@ internal sealed class WorkerSlots(int concurrency)
     /// <summary>How many tasks may be started at this moment.</summary>
     internal int Free => _isAlone ? 0 : concurrency - Volatile.Read(ref _occupied);
 
-    internal void Take(ReservedTask task)
+    internal void Take(IReadOnlyList<ReservedTask> tasks)
     {
         lock (_lock)
         {
-            Interlocked.Increment(ref _occupied);
-            _unsettled++;
-            if (task.WasLost)
+            Interlocked.Add(ref _occupied, tasks.Count);
+            _unsettled += tasks.Count;
+            foreach (var task in tasks)
             {
-                _alone.Add(task.Lease);
-                _isAlone = true;
+                if (task.WasLost)
+                {
+                    _alone.Add(task.Lease);
+                    _isAlone = true;
+                }
             }
         }
     }

@@ -23,6 +23,17 @@ public sealed record ReserveRequest
     /// </summary>
     public Func<int>? FreeSlots { get; init; }
 
-    /// <summary>How long to wait for the first task. Default is forever; zero does not wait.</summary>
+    /// <summary>
+    /// Is given each batch of tasks that was started, as soon as that is committed, on one of the backend's own threads; the request
+    /// goes on waiting and ends without tasks, by <see cref="Wait"/> or its token. So a worker is always there when a task arrives.
+    /// Tasks of which one was lost before (<see cref="ReservedTask.WasLost"/>) are returned instead, and end the request, so that the
+    /// worker decides in peace. It must return quickly and not throw. A backend that does not know it returns the first tasks. Default
+    /// is null: the request ends with its first tasks.
+    /// </summary>
+    public Action<IReadOnlyList<ReservedTask>>? Started { get; init; }
+
+    /// <summary>
+    /// How long to wait for the first task; with <see cref="Started"/>, how long to take tasks. Default is forever; zero does not wait.
+    /// </summary>
     public TimeSpan Wait { get; init; } = Timeout.InfiniteTimeSpan;
 }

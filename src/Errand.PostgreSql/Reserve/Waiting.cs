@@ -61,9 +61,13 @@ internal sealed class Waiting(
         {
             NoteSeen(version);
         }
+    }
 
+    /// <summary>Which queues have tasks is not asked again while what is known of it is fresh.</summary>
+    private void TakeRest()
+    {
         if (Request.Wait != TimeSpan.Zero
-            && worker.TakeRest(Request.Queues, _time.GetTimestamp() - (long)(RestAge.TotalSeconds * _time.TimestampFrequency))
+            && Worker.TakeRest(Request.Queues, _time.GetTimestamp() - (long)(RestAge.TotalSeconds * _time.TimestampFrequency))
                 is { } rest)
         {
             (_queues, _lookVersion, _restSince) = (rest.Queues, rest.Version, rest.Since);
@@ -106,6 +110,11 @@ internal sealed class Waiting(
 
     internal void BeginLook(long version)
     {
+        if (_queues is null)
+        {
+            TakeRest();
+        }
+
         if (_lookVersion == version || (_hasPatterns && _queues is not null))
         {
             return; // What was learnt of the queues is used before it is asked for again.
@@ -221,21 +230,28 @@ internal sealed class Waiting(
         _queues = null;
     }
 
-    internal override bool Complete()
+    protected override IReadOnlyList<ReservedTask> Take()
     {
         // What an update returns is in no order.
-        Result =
+        IReadOnlyList<ReservedTask> taken =
         [
             .. _reserved.OrderBy(one => one.Rank).ThenBy(one => one.Task.DueAt).ThenBy(one => one.Task.Lease.Id)
                 .Select(one => one.Task),
         ];
-        if (_hasPatterns && Request.Queues.Count == 1 && _queues is { Count: > 0 } rest)
+        _reserved.Clear();
+        if (_queues is { } left)
         {
-            // Of thousands of queues, each with little, the next wait takes those that are left. Among several
-            // subscriptions, their weights decide anew.
-            Worker.KeepRest(rest, _lookVersion, Request.Queues, _restSince);
+            if (_hasPatterns && Request.Queues.Count == 1 && left.Count > 0)
+            {
+                // Of thousands of queues, each with little, the next look takes those that are left.
+                Worker.KeepRest(left, _lookVersion, Request.Queues, _restSince);
+            }
+
+            // Among several subscriptions, their weights decide anew.
+            (_queues, _lookVersion) = (null, -1);
         }
 
-        return base.Complete();
+        _looksLeft = Request.Queues.Count;
+        return taken;
     }
 }

@@ -7,7 +7,7 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
     private Dictionary<long, bool>? _takesQueue; // What was found out about a queue, by its number.
 
     /// <summary>What this transaction has started for it.</summary>
-    internal List<ReservedTask> Reserved { get; } = new(Math.Min(request.MaxTasks, 64));
+    internal List<ReservedTask> Reserved { get; private set; } = [];
 
     /// <summary>The worker that waits; null before the writer has seen it.</summary>
     internal LocalWorker? Worker => _worker;
@@ -61,9 +61,10 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
     /// <summary>Queues may have other numbers now.</summary>
     internal void ForgetQueues() => _takesQueue = null;
 
-    internal override bool Complete()
+    protected override IReadOnlyList<ReservedTask> Take()
     {
-        Result = Reserved;
-        return base.Complete();
+        var taken = Reserved;
+        Reserved = [];
+        return taken;
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Errand.TestKit;
 
 namespace Errand.Contract;
 
@@ -52,6 +53,119 @@ public abstract class ReserveContract<TStore> : StoreTest<TStore>
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
         var id = await AddAsync(backend);
         Assert.Equal(id, (await TakeOneAsync(backend, owner)).Lease.Id);
+    }
+
+    [Fact]
+    public async Task A_request_with_a_callback_is_handed_what_starts_and_goes_on_waiting()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        ConcurrentQueue<ReservedTask> started = [];
+        using var cancellation = new CancellationTokenSource();
+        var request = new ReserveRequest { Owner = owner, MaxTasks = 2, Started = tasks => tasks.ToList().ForEach(started.Enqueue) };
+        var waiting = backend.ReserveAsync(request, cancellation.Token).AsTask();
+
+        TaskId[] ids = [await AddAsync(backend), .. await AddManyAsync(backend, 5), await AddAsync(backend)];
+
+        await Eventually.TrueAsync(() => started.Count == ids.Length, "all are handed over");
+        Assert.False(waiting.IsCompleted);
+        Assert.Equal(ids.Order(), started.Select(task => task.Lease.Id).Order());
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        Assert.Empty(await TakeAsync(backend, owner));
+        foreach (var task in started)
+        {
+            Assert.True(await backend.SettleAsync(task.Lease, new Settlement.Succeeded(), Token));
+        }
+    }
+
+    [Fact]
+    public async Task A_request_with_a_callback_is_handed_no_more_than_its_free_slots()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        var free = 2;
+        ConcurrentQueue<ReservedTask> started = [];
+        var request = new ReserveRequest
+        {
+            Owner = owner,
+            MaxTasks = 10,
+            FreeSlots = () => Volatile.Read(ref free),
+            Started = tasks =>
+            {
+                Interlocked.Add(ref free, -tasks.Count);
+                tasks.ToList().ForEach(started.Enqueue);
+            },
+        };
+        using var cancellation = new CancellationTokenSource();
+        var waiting = backend.ReserveAsync(request, cancellation.Token).AsTask();
+        var ids = await AddManyAsync(backend, 5);
+
+        await Eventually.TrueAsync(() => started.Count == 2, "two slots are filled");
+        for (var settled = 0; settled < ids.Length; settled++)
+        {
+            await Eventually.TrueAsync(() => started.Count > settled, "the slot is filled again");
+            Assert.InRange(started.Count, settled + 1, settled + 2);
+            Interlocked.Increment(ref free);
+            Assert.True(await backend.SettleAsync(started.ElementAt(settled).Lease, new Settlement.Succeeded(), Token));
+        }
+
+        Assert.Equal(ids, started.Select(task => task.Lease.Id));
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+    }
+
+    [Fact]
+    public async Task A_request_whose_callback_throws_ends_and_its_tasks_are_released_by_a_reconcile()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        var request = new ReserveRequest { Owner = owner, MaxTasks = 2, Started = _ => throw new FormatException("started") };
+        var waiting = backend.ReserveAsync(request, Token).AsTask();
+        var id = await AddAsync(backend);
+
+        var thrown = await Assert.ThrowsAsync<BackendException>(() => waiting);
+
+        Assert.IsType<FormatException>(thrown.InnerException);
+        Assert.Equal(1, await backend.ReconcileAsync(owner, new HashSet<TaskId>(), Token));
+        var again = await TakeOneAsync(backend, owner);
+        Assert.Equal((id, 1), (again.Lease.Id, again.Attempt));
+    }
+
+    [Fact]
+    public async Task Weights_hold_for_a_request_that_goes_on_waiting()
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        await backend.EnqueueAsync([.. Enumerable.Range(0, 60).Select(_ => Task1(queue: "much"))], Token);
+        await backend.EnqueueAsync([.. Enumerable.Range(0, 3).Select(_ => Task1(queue: "little"))], Token);
+        ConcurrentQueue<ReservedTask> started = [];
+        var free = 1;
+        var request = new ReserveRequest
+        {
+            Owner = owner,
+            MaxTasks = 1,
+            Queues = ["much", "little"],
+            FreeSlots = () => Volatile.Read(ref free),
+            Started = tasks =>
+            {
+                Interlocked.Add(ref free, -tasks.Count);
+                tasks.ToList().ForEach(started.Enqueue);
+            },
+        };
+        using var cancellation = new CancellationTokenSource();
+        var waiting = backend.ReserveAsync(request, cancellation.Token).AsTask();
+
+        for (var settled = 0; settled < 40; settled++)
+        {
+            await Eventually.TrueAsync(() => started.Count > settled, "the slot is filled again");
+            Interlocked.Increment(ref free);
+            Assert.True(await backend.SettleAsync(started.ElementAt(settled).Lease, new Settlement.Succeeded(), Token));
+        }
+
+        Assert.Equal(3, started.Take(40).Count(task => task.Queue == "little"));
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
     }
 
     [Fact]
