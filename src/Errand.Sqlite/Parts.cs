@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Microsoft.Extensions.Logging;
 
 namespace Errand.Sqlite;
@@ -15,6 +16,8 @@ internal sealed class Parts
         var vacuum = new Vacuum(store, time);
         var promotion = new Promotion(waiting);
         Incarnations = new Incarnations();
+        Running = new RunningTasks();
+        Incarnations.WhenDropped((owner, _) => Running.Forget(owner, FrozenSet<TaskId>.Empty));
         Results = new Results(inbox, time);
         Neighbours = new Neighbours(store, Incarnations, waiting, Results, inbox, time, DoubtAll);
         All = new PartList<Turn>(
@@ -26,11 +29,11 @@ internal sealed class Parts
             new Expiry(),
             Parking = new Parking(logger),
             promotion,
-            Reserving = new Reserving(waiting, Incarnations, Pauses, Parking, promotion, time),
+            Reserving = new Reserving(waiting, Incarnations, Pauses, Parking, promotion, Running, time),
             Cancellation = new Cancellation(Incarnations, time),
             new Attempts(),
             new Progress(),
-            Settling = new Settling(Results),
+            Settling = new Settling(Results, Running),
             Results,
             new Retention(options.Periods, vacuum, time, WithTasks),
             Vacuum = vacuum,
@@ -58,6 +61,8 @@ internal sealed class Parts
     internal Cancellation Cancellation { get; }
 
     internal Settling Settling { get; }
+
+    internal RunningTasks Running { get; }
 
     internal Results Results { get; }
 

@@ -63,7 +63,8 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         _readers = new Readers(_store, options, _parts.All, _inbox);
         _enqueuing = new Enqueuing(_parts.Reserving, _store, spareIds);
         _transactions = new CallersTransactions(_store, options, spareIds, _parts.All, _parts.Neighbours, _enqueuing, _inbox);
-        _workers = new WorkerLife(_store, options, _parts.Incarnations, _parts.Sweep, _parts.Parking, _parts.Neighbours, log);
+        _workers = new WorkerLife(
+            _store, options, _parts.Incarnations, _parts.Running, _parts.Sweep, _parts.Parking, _parts.Neighbours, log);
         _workerList = new WorkerList(_store, _parts.Incarnations, options.TimeProvider);
         _overview = new Overview(_workerList);
         _lookup = new TaskLookup(_workerList);
@@ -146,7 +147,7 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     public async ValueTask<int> ReconcileAsync(WorkerId owner, IReadOnlySet<TaskId> known, CancellationToken cancellationToken = default)
     {
         var copy = Arguments.Copy(known);
-        return await _inbox.SubmitAsync(WorkerLife.Reconcile(owner.Value, copy), cancellationToken).ConfigureAwait(false);
+        return await _inbox.SubmitAsync(_workers.Reconcile(owner.Value, copy), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -173,7 +174,7 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
     public async ValueTask<bool> SettleAsync(TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default)
     {
         var copy = Arguments.Copy(settlement);
-        return await _inbox.SubmitAsync(Settling.Settle(lease, copy), cancellationToken).ConfigureAwait(false);
+        return await _inbox.SubmitAsync(_parts.Settling.Settle(lease, copy), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

@@ -22,6 +22,12 @@ internal sealed class Turn(
     /// </summary>
     internal const string Fence = "id = @id and owner = @owner and epoch = @epoch and state = 12";
 
+    /// <summary>Rows in one statement: opening its cursors and ending it costs as much as some rows.</summary>
+    private const int RowsTogether = 16;
+
+    private readonly List<InsertedRow> _inserted = []; // Still to be written, as the next.
+    private readonly List<EndedRow> _ended = []; // Of one owner.
+
     internal SqliteDatabase Database => database;
 
     internal InternedNames Names => names;
@@ -33,12 +39,16 @@ internal sealed class Turn(
 
     public SchemaTooNewException? Outdated => outdated;
 
-    /// <summary>Nothing to do: rows are written as they come.</summary>
-    public void End(TurnStage stage)
-    {
-    }
+    public void End(TurnStage stage) => WriteRows();
 
-    internal SqliteStatement Statement(string sql) => database.Statement(sql);
+    /// <summary>Every statement sees what was done before it in this transaction.</summary>
+    /// <param name="sql">The statement, which is prepared once.</param>
+    /// <param name="copy">Tells those apart that are open at once.</param>
+    internal SqliteStatement Statement(string sql, int copy = 0)
+    {
+        WriteRows();
+        return database.Statement(sql, copy);
+    }
 
     /// <summary>A statement that is fenced, with the lease as its next parameters.</summary>
     internal static SqliteStatement Fenced(SqliteStatement statement, TaskLease lease) =>
@@ -65,11 +75,15 @@ internal sealed class Turn(
 
     // As above, for the many tasks that have nothing of what may be null: each value that is bound costs as much as
     // some columns. language=sqlite
-    private const string InsertPlainTaskSql = """
+    private const string InsertPlainTasksSql = """
         insert into errand_tasks (
             id, state, owner, epoch, attempt, priority, due, started, queue, name, max_attempts, enqueued, payload)
-        values (@id, @state, @owner, @epoch, @attempt, @priority, @due, @now, @queue, @name, @max_attempts, @now, @payload)
+        values
         """;
+
+    private const string PlainTaskSql = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    private static readonly string InsertPlainTaskSql = InsertPlainTasksSql + PlainTaskSql;
+    private static readonly string InsertManyTasksSql = InsertPlainTasksSql + Many(PlainTaskSql);
 
     /// <summary>
     /// A new task: running for <paramref name="owner"/>, or, when that is <see cref="Nobody"/>, waiting until it is
@@ -80,17 +94,23 @@ internal sealed class Turn(
         var state = owner != Nobody ? TaskState.Running : due <= now ? TaskState.Pending : TaskState.Scheduled;
         var starts = owner != Nobody ? 1 : 0;
         var retry = RetryText.Of(task.Retry);
-        var isPlain = retry is null && task is { Timeout: null, ExpiresAt: null, UniqueKey: null, Trace: null };
-        var row = Statement(isPlain ? InsertPlainTaskSql : InsertTaskSql)
-            .With(id).With((long)state).With(owner).With(starts).With(starts).With(task.Priority).With(due)
-            .With(now).With(queue).With(name).With(task.Retry.MaxAttempts);
-        if (!isPlain)
+        if (retry is null && task is { Timeout: null, ExpiresAt: null, UniqueKey: null, Trace: null })
         {
-            row.With((long?)task.Timeout?.TotalMilliseconds).With(task.ExpiresAt?.ToUnixTimeMilliseconds()).With(task.UniqueKey)
-                .With(retry).With(task.Trace);
+            _inserted.Add(new InsertedRow(task, id, state, owner, starts, due, queue, name));
+            if (_inserted.Count == RowsTogether)
+            {
+                WriteRows();
+            }
+        }
+        else
+        {
+            Statement(InsertTaskSql)
+                .With(id).With((long)state).With(owner).With(starts).With(starts).With(task.Priority).With(due)
+                .With(now).With(queue).With(name).With(task.Retry.MaxAttempts)
+                .With((long?)task.Timeout?.TotalMilliseconds).With(task.ExpiresAt?.ToUnixTimeMilliseconds()).With(task.UniqueKey)
+                .With(retry).With(task.Trace).With(task.Payload.Span).Execute();
         }
 
-        row.With(task.Payload.Span).Execute();
         if (state == TaskState.Pending)
         {
             Effects.Ready();
@@ -160,7 +180,8 @@ internal sealed class Turn(
     }
 
     // language=sqlite
-    private const string DeleteTaskSql = "delete from errand_tasks where id = @id";
+    private const string DeleteSql = "delete from errand_tasks where ";
+    private const string DeleteTaskSql = DeleteSql + "id = @id";
 
     /// <summary>
     /// A task ends: <paramref name="archive"/> copies its row to the finished ones, and it leaves the live ones.
@@ -176,6 +197,33 @@ internal sealed class Turn(
         Statement(DeleteTaskSql).With(id).Execute();
         Effects.Ended.Add(id);
         return true;
+    }
+
+    // language=sqlite
+    private const string InsertFinishedSql =
+        "insert into errand_finished (id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished, result) values ";
+
+    private const string FinishedSql = "(?, 20, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    private const string DeleteRunningSql = DeleteSql + Fence;
+
+    // The epoch need not be looked at: while the owner has the task, nobody but this backend starts it, which remembers the last.
+    private static readonly string DeleteManySql = DeleteSql + "id in (" + Many("?") + ") and owner = ? and state = 12";
+    private static readonly string ArchiveOneSql = InsertFinishedSql + FinishedSql;
+    private static readonly string ArchiveManySql = InsertFinishedSql + Many(FinishedSql);
+
+    /// <summary>
+    /// A task that was started here succeeds. It is written with others, before the next statement: where one of them is no longer
+    /// its owner's, that throws, so that each is settled alone and learns which.
+    /// </summary>
+    internal void End(in RunningTask task, ReadOnlyMemory<byte> result)
+    {
+        if (_ended.Count == RowsTogether || (_ended.Count > 0 && _ended[0].Task.Task.Lease.Owner != task.Task.Lease.Owner))
+        {
+            WriteRows();
+        }
+
+        _ended.Add(new EndedRow(task, result));
+        Effects.Ended.Add(task.Task.Lease.Id.Value);
     }
 
     // language=sqlite
@@ -213,6 +261,97 @@ internal sealed class Turn(
     /// <summary>Whether there is such a task, live or finished.</summary>
     internal bool Exists(long id) => Statement(ExistsSql).With(id).Scalar() is not null;
 
+    private static string Many(string row) => string.Join(", ", Enumerable.Repeat(row, RowsTogether));
+
+    private void WriteRows()
+    {
+        if (_ended.Count > 0)
+        {
+            WriteEnded();
+        }
+
+        if (_inserted.Count > 0)
+        {
+            WriteInserted();
+        }
+    }
+
+    private void WriteInserted()
+    {
+        var together = _inserted.Count == RowsTogether;
+        var statement = database.Statement(together ? InsertManyTasksSql : InsertPlainTaskSql);
+        foreach (var row in _inserted)
+        {
+            statement.With(row.Id).With((long)row.State).With(row.Owner).With(row.Starts).With(row.Starts).With((long)row.Task.Priority)
+                .With(row.Due).With(now).With(row.Queue).With(row.Name).With((long)row.Task.Retry.MaxAttempts).With(now)
+                .With(row.Task.Payload.Span);
+            if (!together)
+            {
+                statement.Execute();
+            }
+        }
+
+        if (together)
+        {
+            statement.Execute();
+        }
+
+        _inserted.Clear();
+    }
+
+    private void WriteEnded()
+    {
+        var together = _ended.Count == RowsTogether;
+        Delete(together);
+        var archive = database.Statement(together ? ArchiveManySql : ArchiveOneSql);
+        foreach (var (running, result) in _ended)
+        {
+            var task = running.Task;
+            archive.With(task.Lease.Id.Value).With(running.Queue).With(running.Name).With(running.Priority).With((long)task.Attempt)
+                .With(task.Lease.Epoch).With(task.EnqueuedAt.ToUnixTimeMilliseconds()).With(task.DueAt.ToUnixTimeMilliseconds())
+                .With(running.Started).With(now).With(result.Span);
+            if (!together)
+            {
+                archive.Execute();
+            }
+        }
+
+        if (together)
+        {
+            archive.Execute();
+        }
+
+        _ended.Clear();
+    }
+
+    /// <exception cref="BackendException">One of them is no longer its owner's.</exception>
+    private void Delete(bool together)
+    {
+        var delete = database.Statement(together ? DeleteManySql : DeleteRunningSql);
+        var deleted = 0;
+        foreach (var (running, _) in _ended)
+        {
+            if (together)
+            {
+                delete.With(running.Task.Lease.Id.Value);
+            }
+            else
+            {
+                deleted += Fenced(delete, running.Task.Lease).Execute();
+            }
+        }
+
+        if (together)
+        {
+            deleted = delete.With(_ended[0].Task.Task.Lease.Owner.Value).Execute();
+        }
+
+        if (deleted != _ended.Count)
+        {
+            throw new BackendException("A task is no longer its owner's: each is settled alone.", isTransient: true, null);
+        }
+    }
+
     /// <summary>Reads in one snapshot, which holds nobody up. Not inside a transaction.</summary>
     internal T InSnapshot<T>(Func<Turn, T> read)
     {
@@ -229,4 +368,9 @@ internal sealed class Turn(
             }
         }
     }
+
+    private readonly record struct InsertedRow(
+        NewTask Task, long Id, TaskState State, long Owner, long Starts, long Due, long Queue, long Name);
+
+    private readonly record struct EndedRow(RunningTask Task, ReadOnlyMemory<byte> Result);
 }

@@ -126,7 +126,9 @@ internal sealed class CallersTransactions(
             database.Execute("savepoint errand");
             try
             {
-                result = work(new Turn(database, new InternedNames(), taskIds, parts, now, outdated));
+                var turn = new Turn(database, new InternedNames(), taskIds, parts, now, outdated);
+                result = work(turn);
+                turn.End(TurnStage.Enqueue);
                 database.Execute("release errand");
                 break;
             }

@@ -34,7 +34,7 @@ internal sealed class ReadyTasks
     {
         for (var name = NextKnown(turn, queue, worker, 0); name is { } ready; name = NextKnown(turn, queue, worker, ready + 1))
         {
-            var rows = turn.Database.Statement(SelectReadySql, copy: _rows.Count).With(queue).With(ready);
+            var rows = turn.Statement(SelectReadySql, copy: _rows.Count).With(queue).With(ready);
             _rows.Add(rows);
             if (rows.Step())
             {

@@ -15,6 +15,7 @@ internal sealed class Reserving : Part<Turn>
     private readonly Pauses _pauses;
     private readonly Parking _parking;
     private readonly Promotion _promotion;
+    private readonly RunningTasks _running;
     private readonly TimeProvider _time;
     private readonly ReadyTasks _ready = new();
     private readonly Dictionary<string, ReadyQueues> _patterns = new(StringComparer.Ordinal);
@@ -27,13 +28,14 @@ internal sealed class Reserving : Part<Turn>
 
     internal Reserving(
         WaitingWorkers<Turn, Waiting> waiting, Incarnations incarnations, Pauses pauses, Parking parking, Promotion promotion,
-        TimeProvider time)
+        RunningTasks running, TimeProvider time)
     {
         _waiting = waiting;
         _incarnations = incarnations;
         _pauses = pauses;
         _parking = parking;
         _promotion = promotion;
+        _running = running;
         _time = time;
         _incarnations.WhenDropped(_waiting.FailOf);
     }
@@ -93,7 +95,7 @@ internal sealed class Reserving : Part<Turn>
             {
                 if (why == Doubt.OutcomeUnknown)
                 {
-                    _undelivered.AddRange(waiting.Reserved.Select(task => task.Lease));
+                    _undelivered.AddRange(waiting.Started.Select(started => started.Task.Lease));
                 }
 
                 waiting.TakeBack();
@@ -120,7 +122,8 @@ internal sealed class Reserving : Part<Turn>
         if (TakerOf(turn, queue, name) is { } taker)
         {
             turn.Insert(task, id, queue, name, due, taker.Owner);
-            taker.Reserved.Add(task.HandOff(id, taker.Owner, turn.Now, due));
+            taker.Started.Add(
+                new RunningTask(task.HandOff(id, taker.Owner, turn.Now, due), queue, name, task.Priority, turn.Now));
         }
         else
         {
@@ -273,9 +276,9 @@ internal sealed class Reserving : Part<Turn>
         queues.Begin(turn);
         while (waiting.HasRoom && queues.Next(turn) is { } queue)
         {
-            var before = waiting.Reserved.Count;
+            var before = waiting.Started.Count;
             Reserve(turn, waiting, queue, turn.TextOf(queue));
-            if (waiting.Reserved.Count > before)
+            if (waiting.Started.Count > before)
             {
                 queues.NoteServed(queue);
             }
@@ -291,7 +294,7 @@ internal sealed class Reserving : Part<Turn>
             return;
         }
 
-        var first = waiting.Reserved.Count;
+        var first = waiting.Started.Count;
         List<long>? expired = null;
         _ready.Open(turn, queue, worker);
         while (waiting.HasRoom && !(expired?.Count >= ExpiredInLook) && _ready.Next() is { } row)
@@ -302,17 +305,19 @@ internal sealed class Reserving : Part<Turn>
             }
             else
             {
-                waiting.Reserved.Add(ReadReady(turn, row, waiting.Owner, queueName));
+                waiting.Started.Add(new RunningTask(
+                    ReadReady(turn, row, waiting.Owner, queueName), queue, row.Int64(1), row.Int64(12), turn.Now));
             }
         }
 
         _ready.Close();
-        foreach (ref var task in CollectionsMarshal.AsSpan(waiting.Reserved)[first..])
+        foreach (ref var started in CollectionsMarshal.AsSpan(waiting.Started)[first..])
         {
-            turn.Start(task.Lease.Id.Value, waiting.Owner);
-            if (Attempts.WasLost(turn, task.Lease.Id.Value, task.Attempt))
+            var id = started.Task.Lease.Id.Value;
+            turn.Start(id, waiting.Owner);
+            if (Attempts.WasLost(turn, id, started.Task.Attempt))
             {
-                task = task with { WasLost = true };
+                started = started with { Task = started.Task with { WasLost = true } };
             }
         }
 
@@ -343,7 +348,12 @@ internal sealed class Reserving : Part<Turn>
     {
         Hear(effects);
         _undelivered.Clear();
-        _waiting.Deliver(static waiting => waiting.Reserved.Count > 0);
+        foreach (var waiting in _waiting)
+        {
+            _running.Add(waiting.Started);
+        }
+
+        _waiting.Deliver(static waiting => waiting.Started.Count > 0);
     }
 
     internal override ValueTask TidyAsync(Turn? reader)

@@ -7,12 +7,12 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
     private Dictionary<long, bool>? _takesQueue; // What was found out about a queue, by its number.
 
     /// <summary>What this transaction has started for it.</summary>
-    internal List<ReservedTask> Reserved { get; private set; } = [];
+    internal List<RunningTask> Started { get; } = [];
 
     /// <summary>The worker that waits; null before the writer has seen it.</summary>
     internal LocalWorker? Worker => _worker;
 
-    internal bool HasRoom => Reserved.Count < Request.MaxTasks && Reserved.Count < FreeSlots();
+    internal bool HasRoom => Started.Count < Request.MaxTasks && Started.Count < FreeSlots();
 
     internal override void Hear()
     {
@@ -54,7 +54,7 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
     /// </summary>
     internal void TakeBack()
     {
-        Reserved.Clear();
+        Started.Clear();
         ForgetQueues();
     }
 
@@ -63,8 +63,13 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
 
     protected override IReadOnlyList<ReservedTask> Take()
     {
-        var taken = Reserved;
-        Reserved = [];
+        var taken = new ReservedTask[Started.Count];
+        for (var i = 0; i < taken.Length; i++)
+        {
+            taken[i] = Started[i].Task;
+        }
+
+        Started.Clear();
         return taken;
     }
 }

@@ -4,13 +4,13 @@ namespace Errand.Sqlite.Settle;
 /// Settle: what becomes of a task whose attempt has ended. Every statement is fenced by id, owner and epoch, and needs
 /// its one row.
 /// </summary>
-internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
+internal sealed class Settling(ResultWaits<Turn> results, RunningTasks running) : Part<Turn>
 {
     internal override Moments Hears => Moments.None;
 
-    internal static Operation<Turn, bool> Settle(TaskLease lease, Settlement settlement) => new SettleOperation(lease, settlement);
+    internal Operation<Turn, bool> Settle(TaskLease lease, Settlement settlement) => new SettleOperation(running, lease, settlement);
 
-    internal Operation<Turn, bool> Holds(TaskLease lease) => new HoldsOperation(results, lease);
+    internal Operation<Turn, bool> Holds(TaskLease lease) => new HoldsOperation(results, running, lease);
 
     // language=sqlite
     private const string ArchiveSuccessSql = $"""
@@ -119,9 +119,10 @@ internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
     /// A settlement is never written twice. When it finds nothing on its second run, its first, whose commit was not
     /// seen to succeed, may have been the one that settled the task.
     /// </summary>
-    private sealed class SettleOperation(TaskLease lease, Settlement settlement) : Operation<Turn, bool>
+    private sealed class SettleOperation(RunningTasks running, TaskLease lease, Settlement settlement) : Operation<Turn, bool>
     {
-        private bool _heldBefore; // Once the lease was found lost, no later run finds otherwise.
+        private bool _hasRun;
+        private bool _heldBefore; // In the transaction whose commit was tried.
 
         internal override TurnStage Stage => TurnStage.Settle;
 
@@ -129,11 +130,30 @@ internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
 
         internal override void Run(Turn turn)
         {
-            Result = Write(turn) || (_heldBefore && WasCommitted(turn, lease));
+            Result = Write(turn) || (_heldBefore && MayBeDone && WasCommitted(turn, lease));
             _heldBefore = Result;
         }
 
-        private bool Write(Turn turn) => settlement switch
+        internal override bool Complete()
+        {
+            running.Forget(lease);
+            return base.Complete();
+        }
+
+        private bool Write(Turn turn)
+        {
+            // Once: a transaction in which one of those lease was lost fails, and each is settled alone.
+            if (!_hasRun && settlement is Settlement.Succeeded succeeded && running.TryFind(lease, out var task))
+            {
+                _hasRun = true;
+                turn.End(task, succeeded.Result);
+                return true;
+            }
+
+            return WriteAlone(turn);
+        }
+
+        private bool WriteAlone(Turn turn) => settlement switch
         {
             Settlement.Succeeded succeeded => Succeed(turn, lease, succeeded.Result.Span),
             Settlement.Failed failed => FailPermanently(turn, lease, failed.Error),
@@ -144,7 +164,7 @@ internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
         };
     }
 
-    private sealed class HoldsOperation(ResultWaits<Turn> results, TaskLease lease) : Operation<Turn, bool>
+    private sealed class HoldsOperation(ResultWaits<Turn> results, RunningTasks running, TaskLease lease) : Operation<Turn, bool>
     {
         internal override TurnStage Stage => TurnStage.Read;
 
@@ -153,6 +173,7 @@ internal sealed class Settling(ResultWaits<Turn> results) : Part<Turn>
             Result = Turn.Fenced(turn.Statement(HoldsSql), lease).Scalar() is not null;
             if (!Result)
             {
+                running.Forget(lease);
                 results.LookAgain(); // Another connection has settled it: callers that wait for it here may be told.
             }
         }

@@ -5,8 +5,8 @@ namespace Errand.Sqlite.Workers;
 
 /// <summary>The life of an incarnation of this backend: how it begins, beats, reconciles and ends.</summary>
 internal sealed class WorkerLife(
-    SqliteStore store, SqliteBackendOptions options, Incarnations incarnations, Sweep sweep, Parking parking, Neighbours neighbours,
-    ILogger logger)
+    SqliteStore store, SqliteBackendOptions options, Incarnations incarnations, RunningTasks running, Sweep sweep, Parking parking,
+    Neighbours neighbours, ILogger logger)
 {
     private bool _reported; // That locks do not lock here. The writer's alone.
 
@@ -15,7 +15,7 @@ internal sealed class WorkerLife(
 
     internal BeatOperation Beat(long owner) => new BeatOperation(incarnations, owner);
 
-    internal static Operation<Turn, int> Reconcile(long owner, IReadOnlySet<TaskId> known) => new ReconcileOperation(owner, known);
+    internal Operation<Turn, int> Reconcile(long owner, IReadOnlySet<TaskId> known) => new ReconcileOperation(running, owner, known);
 
     internal Operation<Turn, bool> End(long owner, bool release) => new EndOperation(incarnations, owner, release);
 
@@ -131,13 +131,17 @@ internal sealed class WorkerLife(
         }
     }
 
-    private sealed class ReconcileOperation(long owner, IReadOnlySet<TaskId> known) : Operation<Turn, int>
+    private sealed class ReconcileOperation(RunningTasks running, long owner, IReadOnlySet<TaskId> known) : Operation<Turn, int>
     {
         internal override TurnStage Stage => TurnStage.Settle;
 
         internal override bool Finishes => true;
 
-        internal override void Run(Turn turn) => Result = Settling.ReleaseOwned(turn, owner, known);
+        internal override void Run(Turn turn)
+        {
+            running.Forget(owner, known);
+            Result = Settling.ReleaseOwned(turn, owner, known);
+        }
     }
 
     private sealed class EndOperation(Incarnations incarnations, long owner, bool release) : Operation<Turn, bool>
