@@ -177,12 +177,13 @@ internal sealed class Reserving : Part<Turn>
                 continue;
             }
 
+            var sawAll = true;
             foreach (var place in waiting.NextOrder())
             {
-                Reserve(turn, waiting, waiting.Request.Queues[place]);
+                sawAll &= Reserve(turn, waiting, waiting.Request.Queues[place]);
             }
 
-            if (waiting.HasRoom)
+            if (sawAll)
             {
                 waiting.NoteSeen(_readyVersion);
             }
@@ -259,25 +260,34 @@ internal sealed class Reserving : Part<Turn>
         return queues;
     }
 
-    private void Reserve(Turn turn, Waiting waiting, QueueSubscription subscription)
+    /// <returns>
+    /// True when it has seen all that is ready there. Whether there is room says nothing of that: a slot may become free at any moment.
+    /// </returns>
+    private bool Reserve(Turn turn, Waiting waiting, QueueSubscription subscription)
     {
         if (!waiting.HasRoom)
         {
-            return;
+            return false;
         }
 
         if (!subscription.IsPattern)
         {
-            Reserve(turn, waiting, turn.IdOf(subscription.Queue), subscription.Queue);
-            return;
+            return Reserve(turn, waiting, turn.IdOf(subscription.Queue), subscription.Queue);
         }
 
         var queues = PatternOf(subscription);
         queues.Begin(turn);
-        while (waiting.HasRoom && queues.Next(turn) is { } queue)
+        var sawAll = true;
+        while (queues.Next(turn) is { } queue)
         {
+            if (!waiting.HasRoom)
+            {
+                sawAll = false;
+                break;
+            }
+
             var before = waiting.Started.Count;
-            Reserve(turn, waiting, queue, turn.TextOf(queue));
+            sawAll &= Reserve(turn, waiting, queue, turn.TextOf(queue));
             if (waiting.Started.Count > before)
             {
                 queues.NoteServed(queue);
@@ -285,20 +295,28 @@ internal sealed class Reserving : Part<Turn>
         }
 
         _looksOn |= queues.IsCut;
+        return sawAll;
     }
 
-    private void Reserve(Turn turn, Waiting waiting, long queue, string queueName)
+    private bool Reserve(Turn turn, Waiting waiting, long queue, string queueName)
     {
         if (_pauses.IsPaused(queue) || waiting.Worker is not { } worker)
         {
-            return;
+            return true;
         }
 
         var first = waiting.Started.Count;
+        var sawAll = false;
         List<long>? expired = null;
         _ready.Open(turn, queue, worker);
-        while (waiting.HasRoom && !(expired?.Count >= ExpiredInLook) && _ready.Next() is { } row)
+        while (waiting.HasRoom && !(expired?.Count >= ExpiredInLook))
         {
+            if (_ready.Next() is not { } row)
+            {
+                sawAll = true;
+                break;
+            }
+
             if (!row.IsNull(8) && row.Int64(8) <= turn.Now)
             {
                 (expired ??= []).Add(row.Int64(0));
@@ -327,6 +345,8 @@ internal sealed class Reserving : Part<Turn>
         {
             _parksOn |= _parking.ParkUnknown(turn, queue);
         }
+
+        return sawAll;
     }
 
     private static ReservedTask ReadReady(Turn turn, SqliteStatement row, long owner, string queue) => new()

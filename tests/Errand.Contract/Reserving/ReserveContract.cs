@@ -115,6 +115,36 @@ public abstract class ReserveContract<TStore> : StoreTest<TStore>
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public async Task A_slot_that_becomes_free_while_the_queue_is_looked_at_hides_no_task(int calls)
+    {
+        var backend = Live();
+        var owner = await BeginAsync(backend);
+        await AddManyAsync(backend, 3);
+        ConcurrentQueue<ReservedTask> started = [];
+        var request = new ReserveRequest
+        {
+            Owner = owner,
+            MaxTasks = 10,
+            FreeSlots = () => (Interlocked.Decrement(ref calls) >= 0 ? 1 : 10) - started.Count,
+            Started = tasks => tasks.ToList().ForEach(started.Enqueue),
+        };
+        using var cancellation = new CancellationTokenSource();
+        var waiting = backend.ReserveAsync(request, cancellation.Token).AsTask();
+        await Eventually.TrueAsync(() => !started.IsEmpty, "the first is handed over");
+
+        Assert.True(await backend.SettleAsync(started.First().Lease, new Settlement.Succeeded(), Token));
+
+        await Eventually.TrueAsync(() => started.Count == 3, "the others are handed over");
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+    }
+
     [Fact]
     public async Task A_request_whose_callback_throws_ends_and_its_tasks_are_released_by_a_reconcile()
     {
