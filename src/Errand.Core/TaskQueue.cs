@@ -12,7 +12,7 @@ namespace Errand;
 /// never silently dropped, and it may be started more than once. How much a commit survives is set by the backend's
 /// <c>Durability</c>. Cancelling a call that was already submitted abandons the wait, not the commit.
 /// </remarks>
-public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
+public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
 {
     private readonly MeasuredBackend _backend;
     private readonly PayloadSerializer _serializer;
@@ -196,6 +196,9 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
         _disposed = true;
         return ValueTask.CompletedTask;
     }
+
+    /// <inheritdoc cref="DisposeAsync"/>
+    public void Dispose() => _disposed = true;
 
     private async ValueTask<EnqueuedTask> EnqueueOneAsync(
         ITaskPayload task, EnqueueOptions? options, CancellationToken cancellationToken)
