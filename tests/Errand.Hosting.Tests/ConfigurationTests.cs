@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text.Json.Nodes;
 using Errand.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -121,12 +122,37 @@ public sealed class ConfigurationTests : HostTest
         static IEnumerable<string> Names(Type options) => options
             .GetProperties(BindingFlags.Instance | BindingFlags.Public).Select(property => property.Name)
             .Where(name => name is not ("Json" or "TimeProvider" or "OnFailure"));
+    }
 
-        static IEnumerable<string> Read(Action<OptionValues> read)
-        {
-            var values = new OptionValues("x", [KeyValuePair.Create<string, string?>("", "")]);
-            read(values);
-            return Assert.Single(values.Problems).Split("there are ")[1].Split(", ");
-        }
+    private static IEnumerable<string> Read(Action<OptionValues> read)
+    {
+        var values = new OptionValues("x", [KeyValuePair.Create<string, string?>("", "")]);
+        read(values);
+        return Assert.Single(values.Problems).Split("there are ")[1].Split(", ");
+    }
+
+    /// <summary>Editors complete and check by it.</summary>
+    [Fact]
+    public void The_schema_of_appsettings_has_every_option_and_no_other()
+    {
+        var schema = JsonNode.Parse(System.IO.File.ReadAllText(
+            Path.Combine(TestKit.RepositoryRoot.Path, "src/Errand.Hosting/ConfigurationSchema.json")))!;
+        Assert.Equal(Sorted(Read(values => new TaskQueueOptions().With(values))), Options("errandQueue"));
+        Assert.Equal(Sorted(Read(values => new TaskWorkerOptions().With(values))), Options("errandWorker"));
+        Assert.Equal(Sorted(Read(values => new ErrandHealthOptions().With(values))), Options("errandHealth"));
+        Assert.Equal(
+            Sorted(["Path", "ConnectionName", .. Read(values => new SqliteBackendOptions().With(values))]), Options("errandSqlite"));
+        Assert.Equal(
+            Sorted(["ConnectionString", "ConnectionName", .. Read(values => new PostgreSql.PostgresBackendOptions().With(values))]),
+            Options("errandPostgres"));
+        string[] sections = ["Queue", "Worker", "Workers", "Health", "WaitForStore", "Sqlite", "Postgres"];
+        Assert.Equal(Sorted(sections), Names(schema["properties"]!["Errand"]!));
+        Assert.Equal(Sorted(sections), Options("errandQueueOfKey"));
+
+        IEnumerable<string> Options(string definition) => Names(schema["definitions"]![definition]!);
+
+        static IEnumerable<string> Names(JsonNode node) => Sorted(node["properties"]!.AsObject().Select(one => one.Key));
+
+        static IEnumerable<string> Sorted(IEnumerable<string> names) => names.Order(StringComparer.Ordinal);
     }
 }
