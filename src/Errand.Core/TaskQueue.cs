@@ -31,6 +31,9 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
         _serializer = new PayloadSerializer(options.Json, options.MaxPayloadBytes);
     }
 
+    /// <summary>The store, for packages that need more of it than the queue.</summary>
+    internal IBackend Backend => _backend;
+
     /// <summary>Opens the store, and creates it where needed. Idempotent; the first use does it implicitly.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="BackendException">The store cannot be used. The message says why.</exception>

@@ -20,7 +20,7 @@ namespace Errand.PostgreSql;
 /// backend after the queues and workers that use it.
 /// </para>
 /// </remarks>
-public sealed partial class PostgresBackend : IBackend, IQueueInspector
+public sealed partial class PostgresBackend : IBackend, IQueueInspector, ICommitSignal
 {
     private readonly ReportQueue _reports = new();
     private readonly PostgresStore _store;
@@ -123,6 +123,9 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         ObjectDisposedException.ThrowIf(_parts.Writer.IsDisposed, this);
         return await _parts.Transactions.EnqueueAsync(copy, own, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <inheritdoc/>
+    void ICommitSignal.SignalCommit() => _parts.Notifications.NoteCommit();
 
     /// <inheritdoc/>
     public async ValueTask<WorkerId> BeginWorkerAsync(

@@ -176,5 +176,7 @@ public interface IBackend : IAsyncDisposable, IDisposable
         where T : class => this as T;
 
     /// <summary>Disposes as <see cref="IAsyncDisposable.DisposeAsync"/> does, and blocks until it has ended.</summary>
+#pragma warning disable CA1816 // An interface has no finalizer to suppress.
     void IDisposable.Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+#pragma warning restore CA1816
 }
