@@ -73,8 +73,12 @@ public readonly record struct QueueSubscription
                 problems.Name(name, "Queues");
             }
 
-            problems.Range(
-                queue.Weight is < 1 or > MaxWeight, $"The weight of queue '{queue.Queue}'", queue.Weight, "1 to 1,000 (as in mail=6)");
+            if (queue.Weight is < 1 or > MaxWeight)
+            {
+                problems.Add(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Queues gives '{queue.Queue}' the weight {queue.Weight}; allowed is 1 to 1,000 (as in mail=6)"));
+            }
         }
 
         foreach (var twice in queues.GroupBy(queue => queue.Queue, StringComparer.Ordinal).Where(group => group.Count() > 1))

@@ -12,7 +12,7 @@ namespace Errand;
 /// never silently dropped, and it may be started more than once. How much a commit survives is set by the backend's
 /// <c>Durability</c>. Cancelling a call that was already submitted abandons the wait, not the commit.
 /// </remarks>
-public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
+public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
 {
     private readonly MeasuredBackend _backend;
     private readonly PayloadSerializer _serializer;
@@ -30,6 +30,9 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
         _backend = MeasuredBackend.Over(backend);
         _serializer = new PayloadSerializer(options.Json, options.MaxPayloadBytes);
     }
+
+    /// <summary>The store, for packages that need more of it than the queue.</summary>
+    internal IBackend Backend => _backend;
 
     /// <summary>Opens the store, and creates it where needed. Idempotent; the first use does it implicitly.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -196,6 +199,9 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable
         _disposed = true;
         return ValueTask.CompletedTask;
     }
+
+    /// <inheritdoc cref="DisposeAsync"/>
+    public void Dispose() => _disposed = true;
 
     private async ValueTask<EnqueuedTask> EnqueueOneAsync(
         ITaskPayload task, EnqueueOptions? options, CancellationToken cancellationToken)

@@ -14,7 +14,7 @@ namespace Errand;
 /// A handler may run more than once for one task, because its process can die and its lease can run out. Make its effects safe to
 /// repeat; <see cref="TaskContext.Id"/> is the same every time. Handlers run on the thread pool.
 /// </remarks>
-public sealed partial class TaskWorker : IAsyncDisposable
+public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
 {
     /// <summary>How long a stop waits for handlers after their tokens were cancelled.</summary>
     private static readonly TimeSpan CancellationGrace = TimeSpan.FromSeconds(1);
@@ -107,6 +107,9 @@ public sealed partial class TaskWorker : IAsyncDisposable
         await StopAsync(CancellationToken.None).ConfigureAwait(false);
         _disposed = true;
     }
+
+    /// <summary>Stops the worker as <see cref="DisposeAsync"/> does, and blocks until it has stopped.</summary>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     private async Task<WorkerIncarnation> BeginAsync(CancellationToken cancellationToken)
     {

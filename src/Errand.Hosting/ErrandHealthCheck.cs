@@ -4,15 +4,21 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Errand.Hosting;
 
 /// <summary>Looks at the store: unhealthy where it cannot be reached, degraded where work is not being done.</summary>
-internal sealed class ErrandHealthCheck(IQueueInspector inspector, ErrandHealthOptions options) : IHealthCheck
+internal sealed class ErrandHealthCheck(ErrandParts? parts, string addedBy) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(
         HealthCheckContext context, CancellationToken cancellationToken = default)
     {
+        if (parts is null)
+        {
+            return new HealthCheckResult(
+                context.Registration.FailureStatus, $"There is no {addedBy}, whose store this check looks at. Add it, or remove the check.");
+        }
+
         QueueOverview overview;
         try
         {
-            overview = await inspector.GetOverviewAsync(cancellationToken).ConfigureAwait(false);
+            overview = await parts.Inspector.GetOverviewAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is BackendException or ObjectDisposedException)
         {
@@ -20,7 +26,7 @@ internal sealed class ErrandHealthCheck(IQueueInspector inspector, ErrandHealthO
         }
 
         var data = Describe(overview);
-        var problems = Problems(overview);
+        var problems = Problems(overview, parts.Health);
         return problems.Count == 0
             ? HealthCheckResult.Healthy("The store can be reached, and its tasks are worked on.", data)
             : HealthCheckResult.Degraded(string.Join(' ', problems), data: data);
@@ -37,7 +43,7 @@ internal sealed class ErrandHealthCheck(IQueueInspector inspector, ErrandHealthO
         [nameof(TaskState.Failed)] = overview.Count(TaskState.Failed),
     };
 
-    private List<string> Problems(QueueOverview overview)
+    private static List<string> Problems(QueueOverview overview, ErrandHealthOptions options)
     {
         List<string> problems = [];
         if (overview.LiveWorkers < options.MinWorkers)

@@ -54,8 +54,7 @@ public static class ErrandHealthChecksBuilderExtensions
         return builder.Add(new HealthCheckRegistration(
             name,
             provider => new ErrandHealthCheck(
-                provider.GetRequiredKeyedService<IQueueInspector>(key),
-                provider.GetRequiredKeyedService<ErrandParts>(key).Health),
+                provider.GetKeyedService<ErrandParts>(key), key is null ? "AddErrand" : $"AddErrand(\"{key}\")"),
             failureStatus: null,
             tags));
     }

@@ -8,36 +8,35 @@ namespace Errand.Hosting;
 /// What a builder was told and the configuration says, put together and checked: either all of it works, or one exception tells
 /// everything that does not.
 /// </summary>
-internal sealed class ErrandParts : IAsyncDisposable
+internal sealed class ErrandParts : IAsyncDisposable, IDisposable
 {
     private readonly ErrandBuilder _builder;
     private readonly IServiceProvider _services;
+    private readonly ErrandSections _sections;
     private readonly List<string> _problems = [];
-    private readonly TaskQueueOptions _queue;
-    private readonly TaskWorkerOptions _worker;
-    private readonly TaskHandlers _handlers = new();
+    private readonly List<WorkerPlan> _workers = [];
 
     /// <exception cref="InvalidOptionsException">Something cannot work; it lists all of it.</exception>
     internal ErrandParts(ErrandBuilder builder, IServiceProvider services)
     {
         _builder = builder;
         _services = services;
-        _queue = Configured(
+        _sections = new ErrandSections(builder, services.GetService<IConfiguration>());
+        Queue = Configured(
             "Queue", new TaskQueueOptions(), (options, values) => options.With(values), builder.QueueChanges,
             options => options.Validated());
-        _worker = Configured(
-            "Worker", new TaskWorkerOptions(), (options, values) => options.With(values), builder.WorkerChanges,
-            options => options.Validated());
+        AddWorkers();
         Health = Configured(
             "Health", new ErrandHealthOptions(), (options, values) => options.With(values), HealthChanges(),
             options => options.Validated());
-        AddHandlers();
+        StoreWait = ReadStoreWait();
+        CheckHandlers();
         var backend = CreateBackend();
-        CheckKey();
+        CheckNames();
         if (backend is null || _problems.Count > 0)
         {
             // A backend that was made has not opened anything: its disposal ends at once.
-            backend?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            backend?.Dispose();
             throw new InvalidOptionsException(builder.Key is { } key ? $"AddErrand(\"{key}\")" : "AddErrand", _problems);
         }
 
@@ -46,25 +45,37 @@ internal sealed class ErrandParts : IAsyncDisposable
 
     internal IBackend Backend { get; }
 
-    internal bool HasWorker => _builder.HasWorker;
+    internal TaskQueueOptions Queue { get; }
+
+    /// <summary>The workers of this process; none if it only enqueues.</summary>
+    internal IReadOnlyList<WorkerPlan> Workers => _workers;
 
     internal ErrandHealthOptions Health { get; }
+
+    /// <summary>How long the start waits for a store that cannot be used yet.</summary>
+    internal TimeSpan StoreWait { get; }
 
     /// <exception cref="InvalidOperationException">The backend cannot be inspected.</exception>
     internal IQueueInspector Inspector => Backend.Control<IQueueInspector>()
         ?? throw new InvalidOperationException(
             $"The backend {Backend.GetType().Name} has no IQueueInspector: it cannot be inspected.");
 
-    internal TaskQueue NewQueue() => new(Backend, _queue);
+    internal TaskQueue NewQueue() => new(Backend, Queue);
 
-    internal TaskWorker NewWorker() => new(Backend, _handlers, _worker, _services.GetService<ILogger<TaskWorker>>());
+    /// <param name="worker">The worker's handlers and options.</param>
+    /// <param name="time">The clock in place of the worker's own; null keeps that.</param>
+    internal TaskWorker NewWorker(WorkerPlan worker, TimeProvider? time = null) => new(
+        Backend, worker.Handlers, time is null ? worker.Options : worker.Options with { TimeProvider = time },
+        _services.GetService<ILogger<TaskWorker>>());
 
     public ValueTask DisposeAsync() => Backend.DisposeAsync();
+
+    public void Dispose() => Backend.Dispose();
 
     private T Configured<T>(
         string section, T options, Func<T, OptionValues, T> read, Func<T, T> change, Func<T, T> validate)
     {
-        var values = Values(section);
+        var values = _sections.Values(section);
         options = change(read(options, values));
         _problems.AddRange(values.Problems);
         try
@@ -73,7 +84,7 @@ internal sealed class ErrandParts : IAsyncDisposable
         }
         catch (InvalidOptionsException e)
         {
-            _problems.AddRange(e.Problems.Select(problem => $"{section}.{problem}"));
+            _problems.AddRange(e.Problems.Select(problem => $"{values.Section}:{problem}"));
             return options;
         }
     }
@@ -82,52 +93,107 @@ internal sealed class ErrandParts : IAsyncDisposable
         _services.GetKeyedServices<ErrandHealthChange>(_builder.Key).Aggregate(
             (ErrandHealthOptions options) => options, (before, one) => options => one.Change(before(options)));
 
-    private void AddHandlers()
+    private TimeSpan ReadStoreWait()
     {
-        var knows = _services.GetService<IServiceProviderIsService>(); // A container of somebody else's may not tell.
-        foreach (var handler in _builder.Handlers)
+        var values = _sections.WaitValue();
+        var wait = values.Read(ErrandSections.Wait, _builder.StoreWait);
+        _problems.AddRange(values.Problems);
+        if (wait < TimeSpan.Zero || wait > TimeSpan.FromDays(1))
         {
-            try
-            {
-                handler.AddTo(_handlers, _services.GetRequiredService<IServiceScopeFactory>());
-            }
-            catch (Exception e) when (e is ArgumentException or InvalidOperationException)
-            {
-                _problems.Add(e.Message.TrimEnd('.'));
-            }
+            _problems.Add($"{values.Section}:{ErrandSections.Wait} is {wait}; allowed is zero to 1 day");
+        }
 
-            if (_builder.HasWorker && knows is not null)
+        return wait;
+    }
+
+    /// <summary>The first worker, and those that begin with its options and change them.</summary>
+    private void AddWorkers()
+    {
+        var first = Configured(
+            "Worker", new TaskWorkerOptions(), (options, values) => options.With(values), _builder.WorkerChanges,
+            options => options.Validated());
+        var others = _builder.Workers.Select(one => (one.Value, Options: Configured(
+            ErrandSections.WorkerSection(one.Key), first, (options, values) => options.With(values), one.Value.WorkerChanges,
+            options => options.Validated()))).ToArray();
+        var handlers = HandlersOf(_builder);
+        if (!_builder.HasWorker)
+        {
+            return;
+        }
+
+        if (_builder.Handlers.Count > 0)
+        {
+            _workers.Add(new WorkerPlan(first, handlers));
+        }
+
+        foreach (var (builder, options) in others)
+        {
+            var own = builder.Handlers.Count == 0 ? handlers : HandlersOf(builder);
+            if (builder.HasWorker && (builder.Handlers.Count > 0 || _builder.Handlers.Count > 0))
             {
-                _problems.AddRange(handler.Services.Where(service => !knows.IsService(service)).Select(
-                    service => $"the handler of {handler.Payload.Name} asks for {service.Name}, which is not registered"));
+                _workers.Add(new WorkerPlan(options, own));
             }
         }
 
-        if (_builder.HasWorker && _builder.Handlers.Count == 0)
+        if (_workers.Count == 0)
         {
             _problems.Add("there is no handler; add one (AddHandler), or call WithoutWorker where tasks are only enqueued");
         }
     }
 
+    private TaskHandlers HandlersOf(ErrandBuilder builder)
+    {
+        var handlers = new TaskHandlers();
+        foreach (var handler in builder.Handlers)
+        {
+            try
+            {
+                handler.AddTo(handlers, _services.GetRequiredService<IServiceScopeFactory>());
+            }
+            catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+            {
+                _problems.Add(e.Message.TrimEnd('.'));
+            }
+        }
+
+        return handlers;
+    }
+
+    private void CheckHandlers()
+    {
+        var knows = _services.GetService<IServiceProviderIsService>(); // A container of somebody else's may not tell.
+        if (_builder.HasWorker && knows is not null)
+        {
+            _problems.AddRange(
+                from handler in _builder.Handlers.Concat(_builder.Workers.Values.SelectMany(one => one.Handlers))
+                from service in handler.Services
+                where !knows.IsService(service)
+                select $"the handler of {handler.Payload.Name} asks for {service.Name}, which is not registered");
+        }
+    }
+
     private IBackend? CreateBackend()
     {
-        if (_builder.Backends.Count != 1)
+        if (_builder.Backend is not { } backend)
         {
-            _problems.Add(_builder.Backends.Count == 0
-                ? "there is no backend; add one, such as UseSqlite(\"tasks.db\")"
-                : $"there are {_builder.Backends.Count} backends; keep one, and add others under a key of their own");
+            _problems.Add("there is no backend; add one, such as UseSqlite(\"tasks.db\")");
             return null;
         }
 
-        var (section, create) = _builder.Backends[0];
-        var values = Values(section);
+        var values = _sections.Values(backend.Section);
         try
         {
-            return create(_services, values);
+            return backend.Create(_services, values);
         }
         catch (InvalidOptionsException e)
         {
-            _problems.AddRange(e.Problems.Select(problem => $"{section}.{problem}"));
+            _problems.AddRange(e.Problems.Select(problem => $"{values.Section}:{problem}"));
+            return null;
+        }
+        catch (ArgumentException e)
+        {
+            // A path or connection string that cannot be one. The parameter's name says nothing here.
+            _problems.Add($"{values.Section}: {e.Message.Replace($" (Parameter '{e.ParamName}')", "", StringComparison.Ordinal).TrimEnd('.')}");
             return null;
         }
         finally
@@ -136,20 +202,15 @@ internal sealed class ErrandParts : IAsyncDisposable
         }
     }
 
-    /// <summary>A key that is also the name of a section would give two meanings to what stands in it.</summary>
-    private void CheckKey()
+    private void CheckNames()
     {
-        string[] sections = ["Queue", "Worker", "Health", .. _builder.Backends.Select(backend => backend.Section)];
-        if (_builder.Key is { } key && (key.Contains(':') || sections.Contains(key, StringComparer.OrdinalIgnoreCase)))
+        _problems.AddRange(_sections.Problems());
+        if (_builder.Key is { } key && _sections.IsAmbiguous(key))
         {
             _problems.Add($"the key '{key}' cannot be told from the configuration's own names; choose another");
         }
     }
 
-    private OptionValues Values(string section)
-    {
-        var path = _builder.Key is { } key ? $"Errand:{key}:{section}" : $"Errand:{section}";
-        return new OptionValues(
-            path, _services.GetService<IConfiguration>()?.GetSection(path).AsEnumerable(makePathsRelative: true) ?? []);
-    }
+    /// <summary>A worker of this process: its options, and the handlers that it runs.</summary>
+    internal sealed record WorkerPlan(TaskWorkerOptions Options, TaskHandlers Handlers);
 }

@@ -1,37 +1,59 @@
+using Errand.Diagnostics;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Errand.Hosting;
 
 /// <summary>
-/// Starts and stops with the host: the store is open before any other service starts, and the worker takes tasks once all have
-/// started. It goes on while others stop, so that requests still get their results, but no longer than leaves time to give back
+/// Starts and stops with the host: the store is open before any other service starts, and the workers take tasks once all have
+/// started. They go on while others stop, so that requests still get their results, but no longer than leaves time to give back
 /// what runs within the host's shutdown timeout.
 /// </summary>
-internal sealed class ErrandService(ErrandParts parts, IOptions<HostOptions> host) : IHostedLifecycleService, IAsyncDisposable
+internal sealed class ErrandService : IHostedLifecycleService, IAsyncDisposable, IDisposable
 {
     /// <summary>What is kept of the shutdown timeout: a second for handlers whose token was cancelled, and one to settle.</summary>
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(2);
 
-    private readonly TaskWorker? _worker = parts.HasWorker ? parts.NewWorker() : null;
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+
+    private readonly ErrandParts _parts;
+    private readonly HostOptions _host;
+    private readonly ILogger _logger;
+    private readonly TaskWorker[] _workers;
     private readonly CancellationTokenSource _graceEnded = new();
 
-    public Task StartingAsync(CancellationToken cancellationToken) =>
-        parts.Backend.InitializeAsync(cancellationToken).AsTask();
+    internal ErrandService(ErrandParts parts, IOptions<HostOptions> host, ILogger<ErrandBuilder> logger)
+    {
+        _parts = parts;
+        _host = host.Value;
+        _logger = logger;
+        _workers = [.. parts.Workers.Select(worker => parts.NewWorker(worker))];
+    }
+
+    public async Task StartingAsync(CancellationToken cancellationToken)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        for (var failures = 0; !await IsStoreOpenAsync(started, failures, cancellationToken).ConfigureAwait(false); failures++)
+        {
+            var pause = TimeSpan.FromMilliseconds(Math.Min(LongestPause.TotalMilliseconds, 100 << Math.Min(failures, 5)));
+            await Task.Delay(pause, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StartedAsync(CancellationToken cancellationToken) =>
-        _worker?.StartAsync(cancellationToken) ?? Task.CompletedTask;
+        Task.WhenAll(_workers.Select(worker => worker.StartAsync(cancellationToken)));
 
     public Task StoppingAsync(CancellationToken cancellationToken)
     {
-        var timeout = host.Value.ShutdownTimeout;
-        if (_worker is not null && timeout != Timeout.InfiniteTimeSpan)
+        var timeout = _host.ShutdownTimeout;
+        if (_workers.Length > 0 && timeout != Timeout.InfiniteTimeSpan)
         {
-            // Should other services take so long to stop that the worker's own turn comes too late.
+            // Should other services take so long to stop that the workers' own turn comes too late.
             var ended = _graceEnded.Token;
-            ended.UnsafeRegister(_ => _ = _worker.StopAsync(ended), null);
+            ended.UnsafeRegister(_ => _ = StopWorkersAsync(ended), null);
             _graceEnded.CancelAfter(timeout > Reserve ? timeout - Reserve : TimeSpan.Zero);
         }
 
@@ -40,11 +62,8 @@ internal sealed class ErrandService(ErrandParts parts, IOptions<HostOptions> hos
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        if (_worker is not null)
-        {
-            using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _graceEnded.Token);
-            await _worker.StopAsync(ended.Token).ConfigureAwait(false);
-        }
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _graceEnded.Token);
+        await StopWorkersAsync(ended.Token).ConfigureAwait(false);
     }
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -52,12 +71,35 @@ internal sealed class ErrandService(ErrandParts parts, IOptions<HostOptions> hos
     /// <summary>Where the host goes without a stop, such as after a failed start: there is no grace then.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_worker is not null)
+        await StopWorkersAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
+        foreach (var worker in _workers)
         {
-            await _worker.StopAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
-            await _worker.DisposeAsync().ConfigureAwait(false);
+            await worker.DisposeAsync().ConfigureAwait(false);
         }
 
         _graceEnded.Dispose();
     }
+
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    private async Task<bool> IsStoreOpenAsync(long started, int failures, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _parts.Backend.InitializeAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (BackendException e) when (e.IsTransient && TimeProvider.System.GetElapsedTime(started) < _parts.StoreWait)
+        {
+            if (failures == 0)
+            {
+                Log.WaitsForStore(_logger, _parts.StoreWait, e);
+            }
+
+            return false;
+        }
+    }
+
+    private Task StopWorkersAsync(CancellationToken cancellationToken) =>
+        Task.WhenAll(_workers.Select(worker => worker.StopAsync(cancellationToken)));
 }

@@ -1,6 +1,7 @@
 using Errand;
 using Errand.Hosting;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -22,7 +23,9 @@ public static class ErrandServiceCollectionExtensions
     /// </para>
     /// <para>
     /// Options come from the sections <c>Errand:Queue</c>, <c>Errand:Worker</c>, <c>Errand:Health</c> and the backend's own
-    /// (<c>Errand:Sqlite</c>) of the configuration; code is applied after that. Called again, it goes on with the same builder.
+    /// (<c>Errand:Sqlite</c>) of the configuration; functions in code that change options are applied after that. The configuration
+    /// may redirect the store: its path or connection string replaces the one in code. Called again, it goes on with the same builder,
+    /// and a later <c>Use…</c> replaces the backend chosen before.
     /// </para>
     /// </remarks>
     /// <param name="services">The host's services.</param>
@@ -79,7 +82,8 @@ public static class ErrandServiceCollectionExtensions
             // The container disposes in reverse: what handlers use is made before the worker, and outlives it.
             provider.GetRequiredKeyedService<IBackend>(key);
             provider.GetRequiredKeyedService<ITaskQueue>(key);
-            return new ErrandService(Parts(provider), provider.GetRequiredService<IOptions<HostOptions>>());
+            return new ErrandService(
+                Parts(provider), provider.GetRequiredService<IOptions<HostOptions>>(), provider.GetRequiredService<ILogger<ErrandBuilder>>());
         }
     }
 }

@@ -39,6 +39,7 @@ internal sealed class Parts
         WorkerLife = new WorkerLife(workers, clock, options.Random, sweep, expiry, parking);
         Heartbeats = new Heartbeats(store, clock, inbox, workers);
         var neighbours = new Neighbours(inbox, time, waiting, results);
+        Notifications = new Notifications(store, options, sessions, neighbours, schema, results, logger, closing);
         Looks = new Looks(store);
         Overview = new Overview(clock);
         WorkerList = new WorkerList(clock);
@@ -62,7 +63,7 @@ internal sealed class Parts
             Progress,
             held,
             neighbours,
-            new Notifications(store, options, sessions, neighbours, schema, results, logger, closing), // After reserving.
+            Notifications, // After reserving.
             vacuum,
             results);
         Transactions = new CallersTransactions(store, inbox, parts, Enqueuing, Settling, neighbours);
@@ -94,6 +95,8 @@ internal sealed class Parts
     internal WorkerLife WorkerLife { get; }
 
     internal Heartbeats Heartbeats { get; }
+
+    internal Notifications Notifications { get; }
 
     internal Looks Looks { get; }
 

@@ -20,7 +20,7 @@ namespace Errand.PostgreSql;
 /// backend after the queues and workers that use it.
 /// </para>
 /// </remarks>
-public sealed partial class PostgresBackend : IBackend, IQueueInspector
+public sealed partial class PostgresBackend : IBackend, IQueueInspector, ICommitSignal
 {
     private readonly ReportQueue _reports = new();
     private readonly PostgresStore _store;
@@ -41,12 +41,35 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
     /// <exception cref="InvalidOptionsException">The options cannot work; the message lists every problem.</exception>
     public PostgresBackend(
         string connectionString, PostgresBackendOptions? options = null, ILogger<PostgresBackend>? logger = null)
+        : this(connectionString, null, options, logger)
+    {
+    }
+
+    /// <summary>
+    /// Creates a backend in the database of a data source, with its password provider and its callbacks: for passwords and
+    /// tokens that rotate. Each connection asks for the password when it is opened.
+    /// </summary>
+    /// <param name="dataSource">
+    /// The data source. Its pool plays no part: a backend keeps up to four connections of its own, and opens one more now
+    /// and then. The caller disposes it, after the backend.
+    /// </param>
+    /// <param name="options">Schema, retention and the like. Default is null: every option has its default.</param>
+    /// <param name="logger">Where the backend reports. Default is null: nowhere.</param>
+    /// <exception cref="InvalidOptionsException">The options cannot work; the message lists every problem.</exception>
+    public PostgresBackend(
+        NpgsqlDataSource dataSource, PostgresBackendOptions? options = null, ILogger<PostgresBackend>? logger = null)
+        : this((dataSource ?? throw new ArgumentNullException(nameof(dataSource))).ConnectionString, dataSource, options, logger)
+    {
+    }
+
+    private PostgresBackend(
+        string connectionString, NpgsqlDataSource? dataSource, PostgresBackendOptions? options, ILogger<PostgresBackend>? logger)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
         options = (options ?? new PostgresBackendOptions()).Validated();
         ILogger log = logger is null ? NullLogger.Instance : new HandedOverLogger(logger, _reports);
         options = options with { TimeProvider = QuietClock.Over(options.TimeProvider, log) };
-        _store = new PostgresStore(connectionString, options);
+        _store = new PostgresStore(connectionString, dataSource, options);
         _parts = new Parts(_store, options, _inbox, log, _closing);
     }
 
@@ -100,6 +123,9 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector
         ObjectDisposedException.ThrowIf(_parts.Writer.IsDisposed, this);
         return await _parts.Transactions.EnqueueAsync(copy, own, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <inheritdoc/>
+    void ICommitSignal.SignalCommit() => _parts.Notifications.NoteCommit();
 
     /// <inheritdoc/>
     public async ValueTask<WorkerId> BeginWorkerAsync(

@@ -26,7 +26,7 @@ namespace Errand.Sqlite;
 /// creates a backend disposes it, after the queues and workers that use it.
 /// </para>
 /// </remarks>
-public sealed partial class SqliteBackend : IBackend, IQueueInspector
+public sealed partial class SqliteBackend : IBackend, IQueueInspector, ICommitSignal
 {
     private readonly ReportQueue _reports = new();
     private readonly SqliteStore _store;
@@ -108,6 +108,9 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector
         ObjectDisposedException.ThrowIf(_writer.IsDisposed, this);
         return _transactions.EnqueueAsync(tasks, transaction, cancellationToken);
     }
+
+    /// <inheritdoc/>
+    void ICommitSignal.SignalCommit() => _parts.Neighbours.NoteCommit();
 
     /// <summary>
     /// Begins a writing transaction on a connection of the caller's, in a turn of the backend's own. A transaction that

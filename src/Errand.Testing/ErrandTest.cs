@@ -25,7 +25,7 @@ namespace Errand.Testing;
 /// Two instances share nothing. An instance is thread-safe, but drains once at a time.
 /// </para>
 /// </remarks>
-public sealed partial class ErrandTest : IAsyncDisposable
+public sealed partial class ErrandTest : IAsyncDisposable, IDisposable
 {
     private readonly ErrandTestOptions _options;
     private readonly SqliteBackend _engine;
@@ -143,6 +143,9 @@ public sealed partial class ErrandTest : IAsyncDisposable
         await _queue.DisposeAsync().ConfigureAwait(false);
         await _engine.DisposeAsync().ConfigureAwait(false);
     }
+
+    /// <inheritdoc cref="DisposeAsync"/>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     /// <summary>A handler may have moved the clock past it.</summary>
     private void MoveTo(DateTimeOffset time)

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text.Json.Nodes;
 using Errand.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -32,9 +33,9 @@ public sealed class ConfigurationTests : HostTest
     }
 
     [Fact]
-    public async Task Code_is_applied_after_the_configuration()
+    public async Task Code_that_changes_options_is_applied_after_the_configuration()
     {
-        var builder = NewBuilder(("Errand:Sqlite:Path", "elsewhere.db"), ("Errand:Worker:Concurrency", "3"), ("Errand:Worker:Queues:0", "mail"));
+        var builder = NewBuilder(("Errand:Worker:Concurrency", "3"), ("Errand:Worker:Queues:0", "mail"));
         builder.Services.AddErrand(errand => errand
             .ConfigureWorker(worker => worker with { Concurrency = worker.Concurrency + 4 })
             .ConfigureQueue(queue => queue with { MaxPayloadBytes = 20 })
@@ -62,22 +63,23 @@ public sealed class ConfigurationTests : HostTest
 
         Assert.Equal(
             [
-                "Queue.MaxPayloadBytes is 0; allowed is 1 byte to 256 MiB",
+                "Errand:Queue:MaxPayloadBytes is 0; allowed is 1 byte to 256 MiB",
                 "Errand:Worker:Queues is 'mail'; allowed is a list (Errand:Worker:Queues:0 and so on)",
                 "Errand:Worker:Concurrency is 'many'; allowed is a whole number",
-                "Errand:Worker:Lease is '5'; allowed is a time such as 00:00:30",
+                "Errand:Worker:Lease is '5'; allowed is a duration such as 00:00:30 or 7.00:00:00",
                 "Errand:Worker:Quues:0 is no option; there are Queues, Concurrency, Lease, Heartbeat, ShutdownGrace, MaxResultBytes",
-                "Worker.Lease is 00:00:30 but Heartbeat is 00:01:00; make the heartbeat at most half as long",
-                "Health.MaxWaiting is 00:00:00; allowed is 1 second to 365 days",
+                "Errand:Worker:Lease is 00:00:30 but Heartbeat is 00:01:00; make the heartbeat at most half as long",
                 "The task name 'greet' has a handler already; each name takes one",
+                "Errand:Health:MaxWaiting is 00:00:00; allowed is 1 second to 365 days",
                 "the handler of Ping asks for Random, which is not registered",
-                "Sqlite.Path is missing; give UseSqlite one, or configure it",
-                "Sqlite.Retention is 00:00:00; allowed is 1 second to 3,650 days",
-                "Sqlite.BusyTimeout is -00:00:01; allowed is 1 ms to 10 minutes",
+                "Errand:Sqlite:Path is missing; give UseSqlite one, or configure it",
+                "Errand:Sqlite:Retention is 00:00:00; allowed is 1 second to 3,650 days",
+                "Errand:Sqlite:BusyTimeout is -00:00:01; allowed is 1 ms to 10 minutes",
                 "Errand:Sqlite:Durability is '1'; allowed is Full or Relaxed",
             ],
             refused.Problems);
-        Assert.StartsWith("AddErrand: Queue.MaxPayloadBytes is 0; ", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(
+            ["AddErrand has 13 problems:", .. refused.Problems.Select(problem => $"- {problem}.")], refused.Message.Split('\n'));
     }
 
     [Fact]
@@ -93,14 +95,6 @@ public sealed class ConfigurationTests : HostTest
     }
 
     [Fact]
-    public async Task Two_backends_are_one_too_many()
-    {
-        var refused = await RefusedAsync(errand => errand.UseSqlite(":memory:").WithoutWorker().UseSqlite(Database));
-        Assert.Equal(["there are 2 backends; keep one, and add others under a key of their own"], refused.Problems);
-        Assert.False(System.IO.File.Exists(Database));
-    }
-
-    [Fact]
     public async Task A_queue_or_weight_that_cannot_be_is_told_with_what_is_allowed()
     {
         var refused = await RefusedAsync(errand => errand.UseSqlite(":memory:").AddHandler<GreetHandler>().ConfigureWorker(options =>
@@ -108,10 +102,10 @@ public sealed class ConfigurationTests : HostTest
 
         Assert.Equal(
             [
-                "Worker.Queues holds the character U+0020; allowed are 1 to 128 letters, digits and . _ - : /",
-                "Worker.The weight of queue 'mail' is 0; allowed is 1 to 1,000 (as in mail=6)",
-                "Worker.Queues holds the character U+002A; allowed are 1 to 128 letters, digits and . _ - : /",
-                "Worker.Queues names 'mail' 2 times; once is enough, its weight says how often it is served",
+                "Errand:Worker:Queues holds the character U+0020; allowed are 1 to 128 letters, digits and . _ - : /",
+                "Errand:Worker:Queues gives 'mail' the weight 0; allowed is 1 to 1,000 (as in mail=6)",
+                "Errand:Worker:Queues holds the character U+002A; allowed are 1 to 128 letters, digits and . _ - : /",
+                "Errand:Worker:Queues names 'mail' 2 times; once is enough, its weight says how often it is served",
             ],
             refused.Problems);
     }
@@ -128,12 +122,37 @@ public sealed class ConfigurationTests : HostTest
         static IEnumerable<string> Names(Type options) => options
             .GetProperties(BindingFlags.Instance | BindingFlags.Public).Select(property => property.Name)
             .Where(name => name is not ("Json" or "TimeProvider" or "OnFailure"));
+    }
 
-        static IEnumerable<string> Read(Action<OptionValues> read)
-        {
-            var values = new OptionValues("x", [KeyValuePair.Create<string, string?>("", "")]);
-            read(values);
-            return Assert.Single(values.Problems).Split("there are ")[1].Split(", ");
-        }
+    private static IEnumerable<string> Read(Action<OptionValues> read)
+    {
+        var values = new OptionValues("x", [KeyValuePair.Create<string, string?>("", "")]);
+        read(values);
+        return Assert.Single(values.Problems).Split("there are ")[1].Split(", ");
+    }
+
+    /// <summary>Editors complete and check by it.</summary>
+    [Fact]
+    public void The_schema_of_appsettings_has_every_option_and_no_other()
+    {
+        var schema = JsonNode.Parse(System.IO.File.ReadAllText(
+            Path.Combine(TestKit.RepositoryRoot.Path, "src/Errand.Hosting/ConfigurationSchema.json")))!;
+        Assert.Equal(Sorted(Read(values => new TaskQueueOptions().With(values))), Options("errandQueue"));
+        Assert.Equal(Sorted(Read(values => new TaskWorkerOptions().With(values))), Options("errandWorker"));
+        Assert.Equal(Sorted(Read(values => new ErrandHealthOptions().With(values))), Options("errandHealth"));
+        Assert.Equal(
+            Sorted(["Path", "ConnectionName", .. Read(values => new SqliteBackendOptions().With(values))]), Options("errandSqlite"));
+        Assert.Equal(
+            Sorted(["ConnectionString", "ConnectionName", .. Read(values => new PostgreSql.PostgresBackendOptions().With(values))]),
+            Options("errandPostgres"));
+        string[] sections = ["Queue", "Worker", "Workers", "Health", "WaitForStore", "Sqlite", "Postgres"];
+        Assert.Equal(Sorted(sections), Names(schema["properties"]!["Errand"]!));
+        Assert.Equal(Sorted(sections), Options("errandQueueOfKey"));
+
+        IEnumerable<string> Options(string definition) => Names(schema["definitions"]![definition]!);
+
+        static IEnumerable<string> Names(JsonNode node) => Sorted(node["properties"]!.AsObject().Select(one => one.Key));
+
+        static IEnumerable<string> Sorted(IEnumerable<string> names) => names.Order(StringComparer.Ordinal);
     }
 }

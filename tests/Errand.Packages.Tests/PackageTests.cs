@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Text.Json.Nodes;
 using System.Xml.Linq;
 using Errand.TestKit;
 
@@ -58,6 +59,35 @@ public sealed class PackageTests(PackedPackages packed)
             .Select(element => $"{element.Attribute("id")!.Value} {element.Attribute("version")!.Value}".Replace(
                 $" {packed.Version}", "", StringComparison.Ordinal));
         Assert.Equal(expected, dependencies.Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>As an editor asks for it: the project that uses the package has an item that names the schema.</summary>
+    [Fact]
+    public async Task A_project_that_uses_the_host_package_gets_the_schema_of_its_section_of_appsettings()
+    {
+        using var folder = new TemporaryFolder();
+        await packed.UseInAsync(folder);
+        await File.WriteAllTextAsync(
+            folder.File("App.csproj"),
+            $"""
+            <Project Sdk="Microsoft.NET.Sdk.Web">
+              <PropertyGroup><TargetFramework>net10.0</TargetFramework></PropertyGroup>
+              <ItemGroup><PackageReference Include="Errand.Hosting" Version="{packed.Version}" /></ItemGroup>
+            </Project>
+            """,
+            TestContext.Current.CancellationToken);
+        var restored = await RunningProgram.RunAsync(folder.Path, "dotnet", "restore", "-v:quiet");
+        Assert.True(restored.Code == 0, restored.Output + restored.Errors);
+
+        var asked = await RunningProgram.RunAsync(folder.Path, "dotnet", "msbuild", "-getItem:JsonSchemaSegment");
+
+        var item = Assert.Single(
+            JsonNode.Parse(asked.Output)!["Items"]!["JsonSchemaSegment"]!.AsArray(),
+            one => $"{one!["FullPath"]}".Contains("errand", StringComparison.OrdinalIgnoreCase))!;
+        Assert.Matches((string)item["FilePathPattern"]!, "appsettings.json");
+        Assert.Matches((string)item["FilePathPattern"]!, "appsettings.Production.json");
+        var schema = JsonNode.Parse(await File.ReadAllTextAsync((string)item["FullPath"]!, TestContext.Current.CancellationToken));
+        Assert.NotNull(schema!["properties"]!["Errand"]!["properties"]!["Worker"]);
     }
 
     private static string Text(XElement parent, string name) =>

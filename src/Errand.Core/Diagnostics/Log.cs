@@ -51,6 +51,10 @@ internal static partial class Log
         "The clock {Clock} threw. While it does, time stands still for Errand, and timers run on the system's clock.")]
     internal static partial void ClockFailed(ILogger logger, string clock, Exception exception);
 
+    [LoggerMessage(112, LogLevel.Warning,
+        "The store cannot be used yet. The start of the host waits for it, for at most {Limit}.")]
+    internal static partial void WaitsForStore(ILogger logger, TimeSpan limit, Exception exception);
+
     [LoggerMessage(200, LogLevel.Warning,
         "Task {TaskId} ('{TaskName}') failed attempt {Attempt} of {MaxAttempts}; the next is in {Delay}.")]
     internal static partial void AttemptFailed(

@@ -18,7 +18,7 @@ namespace Errand.Storage;
 /// <see cref="Control{T}"/>), so that a backend compiled against this version keeps working.
 /// </para>
 /// </remarks>
-public interface IBackend : IAsyncDisposable
+public interface IBackend : IAsyncDisposable, IDisposable
 {
     /// <summary>Opens the store, and creates or migrates it where needed. Idempotent.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -174,4 +174,9 @@ public interface IBackend : IAsyncDisposable
     /// <typeparam name="T">The interface of the capability.</typeparam>
     T? Control<T>()
         where T : class => this as T;
+
+    /// <summary>Disposes as <see cref="IAsyncDisposable.DisposeAsync"/> does, and blocks until it has ended.</summary>
+#pragma warning disable CA1816 // An interface has no finalizer to suppress.
+    void IDisposable.Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+#pragma warning restore CA1816
 }

@@ -6,7 +6,7 @@ namespace Errand.Storage;
 /// </summary>
 public interface IErrandBuilder
 {
-    /// <summary>Sets the backend. A builder takes one; the host refuses to start with two.</summary>
+    /// <summary>Sets the backend. It replaces the one that was set before.</summary>
     /// <param name="section">The name of the configuration section that holds the backend's options.</param>
     /// <param name="create">
     /// Creates the backend from the host's services and that section when the host starts. The host disposes it. An

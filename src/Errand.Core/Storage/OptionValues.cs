@@ -11,15 +11,22 @@ public sealed class OptionValues
     private readonly string _section;
     private readonly SortedDictionary<string, string> _values = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _lists = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> _problems = [];
+    private readonly Func<string, string?>? _connectionString;
 
     /// <summary>Wraps a section of a configuration.</summary>
     /// <param name="section">Its path, for messages: <c>Errand:Worker</c>.</param>
     /// <param name="values">Its values, by names relative to it; items of lists as <c>Queues:0</c>. Null counts as absent.</param>
-    public OptionValues(string section, IEnumerable<KeyValuePair<string, string?>> values)
+    /// <param name="connectionString">
+    /// Returns the connection string that the whole configuration has under a name, or null. Default is null: there are none.
+    /// </param>
+    public OptionValues(
+        string section, IEnumerable<KeyValuePair<string, string?>> values, Func<string, string?>? connectionString = null)
     {
         ArgumentNullException.ThrowIfNull(values);
         _section = section;
+        _connectionString = connectionString;
         foreach (var (name, value) in values)
         {
             if (value is not null)
@@ -33,9 +40,16 @@ public sealed class OptionValues
     public IReadOnlyList<string> Problems =>
     [
         .. _problems,
-        .. _values.Keys.Where(name => !_known.Contains(name.Split(':')[0])).Select(
-            name => $"{_section}:{name} is no option; there are {string.Join(", ", _known)}"),
+        .. _values.Keys.Select(ProblemOf).OfType<string>(),
     ];
+
+    /// <summary>The path of the section, for messages: <c>Errand:Worker</c>.</summary>
+    public string Section => _section;
+
+    /// <summary>Finds a connection string of the application: <c>ConnectionStrings:shop</c>.</summary>
+    /// <param name="name">The name.</param>
+    /// <returns>The connection string; null if the configuration has none of this name.</returns>
+    public string? FindConnectionString(string name) => _connectionString?.Invoke(name);
 
     /// <summary>Reads a text.</summary>
     /// <param name="option">The name of the option.</param>
@@ -71,7 +85,7 @@ public sealed class OptionValues
     public TimeSpan? Read(string option, TimeSpan? otherwise) => Parse<TimeSpan>(
         option,
         text => text.Contains(':') && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null,
-        "a time such as 00:00:30") ?? otherwise;
+        "a duration such as 00:00:30 or 7.00:00:00") ?? otherwise;
 
     /// <summary>Reads a name of an enumeration.</summary>
     /// <typeparam name="TEnum">The enumeration.</typeparam>
@@ -90,16 +104,35 @@ public sealed class OptionValues
     /// <inheritdoc cref="Read(string, string?)"/>
     public IReadOnlyList<string> Read(string option, IReadOnlyList<string> otherwise)
     {
+        _lists.Add(option);
         if (Find(option) is { } text)
         {
             _problems.Add($"{_section}:{option} is '{text}'; allowed is a list ({_section}:{option}:0 and so on)");
         }
 
-        var items = _values.Where(value => value.Key.StartsWith(option + ":", StringComparison.OrdinalIgnoreCase))
+        var items = _values.Where(value => value.Key.StartsWith(option + ":", StringComparison.OrdinalIgnoreCase) && IsItem(value.Key))
             .OrderBy(value => value.Key.Length).ThenBy(value => value.Key, StringComparer.Ordinal)
             .Select(value => value.Value).ToArray();
         return items.Length > 0 ? items : otherwise;
     }
+
+    /// <summary>The problem of a value that no option was read from; null for the others.</summary>
+    private string? ProblemOf(string name)
+    {
+        var option = name.Split(':')[0];
+        if (!_known.Contains(option))
+        {
+            return $"{_section}:{name} is no option; there are {string.Join(", ", _known)}";
+        }
+
+        return name.Length == option.Length || (_lists.Contains(option) && IsItem(name))
+            ? null
+            : $"{_section}:{name} is no option; {_section}:{option} is {(_lists.Contains(option) ? "a list of texts" : "a single value")}";
+    }
+
+    /// <summary>As <c>Queues:0</c>.</summary>
+    private static bool IsItem(string name) =>
+        name.Split(':') is [_, var index] && int.TryParse(index, NumberStyles.None, CultureInfo.InvariantCulture, out _);
 
     private string? Find(string option)
     {

@@ -21,6 +21,7 @@ internal sealed partial class PostgresStore
     internal const string LockTimeout = "250";
 
     private readonly NpgsqlConnectionStringBuilder _connection;
+    private readonly NpgsqlDataSource? _source; // Gives passwords and callbacks, not connections; null where the text has all.
     private readonly string _application;
     private readonly string _schema;
     private readonly string _prefix;
@@ -28,8 +29,9 @@ internal sealed partial class PostgresStore
     private readonly ConcurrentDictionary<string, string> _sql =
         new(ReferenceEqualityComparer.Instance as IEqualityComparer<string>);
 
-    internal PostgresStore(string connectionString, PostgresBackendOptions options)
+    internal PostgresStore(string connectionString, NpgsqlDataSource? source, PostgresBackendOptions options)
     {
+        _source = source;
         _connection = Parse(connectionString);
         _application = _connection.ApplicationName ?? "errand";
         _schema = options.Schema;
@@ -88,15 +90,16 @@ internal sealed partial class PostgresStore
     /// <exception cref="BackendException">The server cannot be reached, or refuses.</exception>
     internal async Task<NpgsqlConnection> OpenAsync(string purpose, CancellationToken cancellationToken)
     {
-        var connection = Create(purpose, prepared: 0);
+        NpgsqlConnection? connection = null;
         try
         {
+            connection = await CreateAsync(purpose, prepared: 0, cancellationToken).ConfigureAwait(false);
             await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
             return connection;
         }
         catch (Exception e)
         {
-            await connection.DisposeAsync().ConfigureAwait(false);
+            await DisposeAsync(connection).ConfigureAwait(false);
             if (PostgresErrors.IsOurs(e))
             {
                 throw PostgresErrors.From(e, Name);
@@ -126,15 +129,16 @@ internal sealed partial class PostgresStore
     /// <summary>The same without the thread pool, for the heartbeat.</summary>
     internal NpgsqlConnection Open(string purpose)
     {
-        var connection = Create(purpose, prepared: 0);
+        NpgsqlConnection? connection = null;
         try
         {
+            connection = Create(purpose);
             connection.Open();
             return connection;
         }
         catch (Exception e)
         {
-            connection.Dispose();
+            connection?.Dispose();
             if (PostgresErrors.IsOurs(e))
             {
                 throw PostgresErrors.From(e, Name);
@@ -150,15 +154,16 @@ internal sealed partial class PostgresStore
     /// </summary>
     internal async Task<Session> OpenForTurnsAsync(Session? previous, CancellationToken cancellationToken)
     {
-        var connection = Create("turns", prepared: 64);
+        NpgsqlConnection? connection = null;
         try
         {
+            connection = await CreateAsync("turns", prepared: 64, cancellationToken).ConfigureAwait(false);
             await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
             var isPooled = await IsPooledAsync(connection, cancellationToken).ConfigureAwait(false);
             if (isPooled)
             {
                 await connection.DisposeAsync().ConfigureAwait(false);
-                connection = Create("turns", prepared: 0);
+                connection = await CreateAsync("turns", prepared: 0, cancellationToken).ConfigureAwait(false);
                 await OpenInTimeAsync(connection, cancellationToken).ConfigureAwait(false);
             }
             else
@@ -182,7 +187,7 @@ internal sealed partial class PostgresStore
         }
         catch (Exception e)
         {
-            await connection.DisposeAsync().ConfigureAwait(false);
+            await DisposeAsync(connection).ConfigureAwait(false);
             if (PostgresErrors.IsOurs(e))
             {
                 throw PostgresErrors.From(e, Name);
@@ -231,12 +236,41 @@ internal sealed partial class PostgresStore
         matchTimeoutMilliseconds: 1_000)]
     private static partial Regex UnknownKeyword { get; }
 
+    private static ValueTask DisposeAsync(NpgsqlConnection? connection) => connection?.DisposeAsync() ?? ValueTask.CompletedTask;
+
     /// <summary>
     /// A connection is kept by the part that uses it, never pooled: it has one purpose as long as its backend lives.
     /// </summary>
-    private NpgsqlConnection Create(string purpose, int prepared)
+    private async ValueTask<NpgsqlConnection> CreateAsync(string purpose, int prepared, CancellationToken cancellationToken)
     {
-        var settings = new NpgsqlConnectionStringBuilder(_connection.ConnectionString)
+        var settings = SettingsFor(purpose, prepared);
+        if (_source is null)
+        {
+            return new NpgsqlConnection(settings);
+        }
+
+        var template = _source.CreateConnection();
+        await using (template.ConfigureAwait(false))
+        {
+            return await template.CloneWithAsync(settings, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The same without the thread pool, for the heartbeat.</summary>
+    private NpgsqlConnection Create(string purpose)
+    {
+        var settings = SettingsFor(purpose, prepared: 0);
+        if (_source is null)
+        {
+            return new NpgsqlConnection(settings);
+        }
+
+        using var template = _source.CreateConnection();
+        return template.CloneWith(settings);
+    }
+
+    private string SettingsFor(string purpose, int prepared) =>
+        new NpgsqlConnectionStringBuilder(_connection.ConnectionString)
         {
             Pooling = false,
             Enlist = false,
@@ -248,9 +282,7 @@ internal sealed partial class PostgresStore
             CommandTimeout = CommandTimeout,
             Timeout = _connection.Timeout == 0 ? _connectTimeout : Math.Min(_connection.Timeout, _connectTimeout),
             PersistSecurityInfo = false,
-        };
-        return new NpgsqlConnection(settings.ConnectionString);
-    }
+        }.ConnectionString;
 
     // language=postgresql
     private const string BackendPidSql = "select pg_backend_pid()";

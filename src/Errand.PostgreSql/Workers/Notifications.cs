@@ -91,6 +91,16 @@ internal sealed class Notifications(
         }
     }
 
+    /// <summary>A caller's transaction has committed: look at once, and notify other processes. From any thread.</summary>
+    internal void NoteCommit()
+    {
+        neighbours.Hurry();
+        if (options.UseNotify)
+        {
+            _wakes.Writer.TryWrite(true);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         _wakes.Writer.TryComplete();

@@ -25,6 +25,9 @@ internal sealed class Neighbours(
     /// <summary>A commit of a caller's comes soon: look for it, quickly at first.</summary>
     internal void ExpectCommit() => inbox.TryAdd(new PollNote(_pace));
 
+    /// <summary>A caller's transaction has committed: look at once, and wake the workers of other processes. From any thread.</summary>
+    internal void NoteCommit() => inbox.TryAdd(new CommitNote(this));
+
     /// <summary>Listens for word from other processes, for a worker of this one.</summary>
     internal WakeSocket? Listen(long owner) =>
         WakeSocket.Listen(WorkerLockFile.WakePathOf(store.Location, owner), store.Location, ExpectCommit);
@@ -99,11 +102,25 @@ internal sealed class Neighbours(
             return;
         }
 
+        WakeOthers();
+    }
+
+    private void WakeOthers()
+    {
         _wakeOwed = false;
         _lastWake = time.GetTimestamp();
         foreach (var owner in _workers)
         {
             WakeSocket.Send(WorkerLockFile.WakePathOf(store.Location, owner));
+        }
+    }
+
+    private sealed class CommitNote(Neighbours neighbours) : Note<Turn>
+    {
+        internal override void Hear()
+        {
+            neighbours._pace.Hurry();
+            neighbours.WakeOthers();
         }
     }
 
