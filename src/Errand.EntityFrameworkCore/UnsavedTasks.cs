@@ -35,10 +35,8 @@ internal sealed class UnsavedTasks(ICurrentDbContext current, IDbContextOptions 
     {
         DropAbandoned();
         var transaction = Context.Database.IsRelational() ? CurrentTransaction : null;
-        _entries.Add(new Entry(task, payload, enqueueOptions)
-        {
-            AddedIn = transaction is not null && transaction == _ownTransaction ? transaction : null,
-        });
+        var addedIn = transaction is not null && transaction == _ownTransaction ? transaction : null;
+        _entries.Add(new Entry(task, payload, enqueueOptions, addedIn));
     }
 
     /// <summary>Before <c>SaveChanges</c> does anything.</summary>
@@ -103,7 +101,7 @@ internal sealed class UnsavedTasks(ICurrentDbContext current, IDbContextOptions 
             _entries.RemoveAll(entry => entry.WrittenIn == transactionId);
             foreach (var entry in _entries.Where(entry => entry.AddedIn == transactionId))
             {
-                entry.AddedIn = null; // To be saved later.
+                entry.SaveLater();
             }
         }
 
@@ -276,12 +274,12 @@ internal sealed class UnsavedTasks(ICurrentDbContext current, IDbContextOptions 
         return task;
     }
 
-    private sealed class Entry(UnsavedTask task, Func<ITaskPayload> payload, EnqueueOptions given)
+    private sealed class Entry(UnsavedTask task, Func<ITaskPayload> payload, EnqueueOptions given, Guid? addedIn)
     {
         private TaskHandle? _handle;
 
         /// <summary>The caller's transaction that was open when it was added; null for none.</summary>
-        internal Guid? AddedIn { get; set; }
+        internal Guid? AddedIn { get; private set; } = addedIn;
 
         /// <summary>The transaction that it was written in last; null while it is not written.</summary>
         internal Guid? WrittenIn { get; private set; }
@@ -295,6 +293,9 @@ internal sealed class UnsavedTasks(ICurrentDbContext current, IDbContextOptions 
             Payload = payload();
             Options = Options with { Id = _handle?.Id ?? Options.Id, Transaction = transaction };
         }
+
+        /// <summary>That transaction is over, and the task is to be saved all the same.</summary>
+        internal void SaveLater() => AddedIn = null;
 
         internal void Written(TaskHandle handle, Guid transaction)
         {

@@ -40,7 +40,7 @@ public sealed class OptionsTests
                 "Retry.Jitter is NaN; allowed is 0 to 1",
             ],
             refused.Problems);
-        Assert.StartsWith("EnqueueOptions: Id is 0; ", refused.Message, StringComparison.Ordinal);
+        Assert.StartsWith("EnqueueOptions has 9 problems:\n- Id is 0; ", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -133,10 +133,11 @@ public sealed class OptionsTests
         }));
 
         Assert.Equal(
-            "SqliteBackendOptions: Durability is 7; allowed is Full or Relaxed; "
-            + "Retention is 00:00:00; allowed is 1 second to 3,650 days; "
-            + "BusyTimeout is 1.00:00:00; allowed is 1 ms to 10 minutes; "
-            + "MaxDatabaseBytes is 4; allowed is 1 MiB or more.",
+            "SqliteBackendOptions has 4 problems:\n"
+            + "- Durability is 7; allowed is Full or Relaxed.\n"
+            + "- Retention is 00:00:00; allowed is 1 second to 3,650 days.\n"
+            + "- BusyTimeout is 1.00:00:00; allowed is 1 ms to 10 minutes.\n"
+            + "- MaxDatabaseBytes is 4; allowed is 1 MiB or more.",
             refused.Message);
     }
 

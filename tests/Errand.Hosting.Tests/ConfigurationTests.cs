@@ -124,7 +124,7 @@ public sealed class ConfigurationTests : HostTest
             .Where(name => name is not ("Json" or "TimeProvider" or "OnFailure"));
     }
 
-    private static IEnumerable<string> Read(Action<OptionValues> read)
+    private static string[] Read(Action<OptionValues> read)
     {
         var values = new OptionValues("x", [KeyValuePair.Create<string, string?>("", "")]);
         read(values);

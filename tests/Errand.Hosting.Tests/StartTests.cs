@@ -131,7 +131,7 @@ public sealed class StartTests : HostTest
 
         protected override object? Invoke(System.Reflection.MethodInfo? targetMethod, object?[]? args) =>
             targetMethod!.Name == nameof(IBackend.InitializeAsync) && ++Uses.Value <= Failures
-                ? ValueTask.FromException(new BackendException("away", Passes))
+                ? new ValueTask(Task.FromException(new BackendException("away", Passes)))
                 : targetMethod.Invoke(Inner, args);
     }
 }

@@ -4,8 +4,12 @@ global using Microsoft.EntityFrameworkCore.Storage;
 
 public sealed record SendConfirmation(int OrderId) : ITask;
 public sealed record ImportInvoice(string Url) : ITask;
+public sealed class ConfirmationHandler : ITaskHandler<SendConfirmation>
+{
+    public Task HandleAsync(SendConfirmation task, TaskContext context) => Task.CompletedTask;
+}
 public sealed class Order { public int Id { get; init; } }
-public sealed class Shop : DbContext { public DbSet<Order> Orders => Set<Order>(); }
+public sealed class Shop(DbContextOptions options) : DbContext(options) { public DbSet<Order> Orders => Set<Order>(); }
 
 public static partial class Given
 {
