@@ -32,9 +32,14 @@ internal abstract class Operation<TTurn> : IThreadPoolWorkItem
     /// </summary>
     internal bool MayBeDone { get; private set; }
 
+    /// <summary>Its turn failed, and it has a transaction to itself.</summary>
+    internal bool IsAlone { get; private set; }
+
     internal void Link(Operation<TTurn>? next) => Next = next;
 
     internal void NoteOutcomeUnknown() => MayBeDone = true;
+
+    internal void NoteAlone() => IsAlone = true;
 
     /// <summary>Word to the writer, before the turn begins: called for <see cref="TurnStage.Note"/> alone.</summary>
     internal virtual void Hear()

@@ -35,6 +35,7 @@ internal abstract partial class TurnLoop<TTurn>
 
             try
             {
+                operation.NoteAlone();
                 await OpenAsync().ConfigureAwait(false);
                 await PrepareAloneAsync(operation).ConfigureAwait(false);
                 var isSettle = operation.Stage == TurnStage.Settle;

@@ -121,7 +121,6 @@ internal sealed class Settling(ResultWaits<Turn> results, RunningTasks running) 
     /// </summary>
     private sealed class SettleOperation(RunningTasks running, TaskLease lease, Settlement settlement) : Operation<Turn, bool>
     {
-        private bool _hasRun;
         private bool _heldBefore; // In the transaction whose commit was tried.
 
         internal override TurnStage Stage => TurnStage.Settle;
@@ -142,10 +141,9 @@ internal sealed class Settling(ResultWaits<Turn> results, RunningTasks running) 
 
         private bool Write(Turn turn)
         {
-            // Once: a transaction in which one of those lease was lost fails, and each is settled alone.
-            if (!_hasRun && settlement is Settlement.Succeeded succeeded && running.TryFind(lease, out var task))
+            // A turn in which one of these leases was lost fails, and each is settled alone.
+            if (!IsAlone && settlement is Settlement.Succeeded succeeded && running.TryFind(lease, out var task))
             {
-                _hasRun = true;
                 turn.End(task, succeeded.Result);
                 return true;
             }

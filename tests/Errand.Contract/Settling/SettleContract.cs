@@ -4,6 +4,37 @@ namespace Errand.Contract;
 public abstract class SettleContract<TStore> : StoreTest<TStore>
     where TStore : Store, new()
 {
+    /// <summary>Outcomes of one turn may be written together, which must not tell one caller of another's.</summary>
+    [Fact]
+    public async Task Each_of_many_outcomes_given_at_once_learns_of_its_own_lease()
+    {
+        var backend = Live();
+        var (first, second) = (await BeginAsync(backend), await BeginAsync(backend));
+        var ids = await AddManyAsync(backend, 100);
+        ReservedTask[] tasks = [.. await TakeAsync(backend, first, 37), .. await TakeAsync(backend, second, 63)];
+        var released = tasks.Where((_, place) => place % 9 == 4).Select(task => task.Lease).ToArray();
+        foreach (var lease in released)
+        {
+            Assert.True(await backend.SettleAsync(lease, new Settlement.Released(), Token));
+        }
+
+        var outcomes = await Task.WhenAll(tasks.Concat(tasks).Select(async task => (
+            task.Lease,
+            IsSettled: await Task.Run(() => backend.SettleAsync(task.Lease, new Settlement.Succeeded { Result = Json("1") }, Token).AsTask()))));
+
+        foreach (var both in outcomes.GroupBy(outcome => outcome.Lease))
+        {
+            Assert.Equal(released.Contains(both.Key) ? 0 : 1, both.Count(outcome => outcome.IsSettled));
+        }
+
+        foreach (var id in ids.Except(released.Select(lease => lease.Id)))
+        {
+            Assert.Equal(TaskState.Succeeded, (await backend.GetResultAsync(id, TimeSpan.Zero, Token))?.State);
+        }
+
+        Assert.Equal(released.Select(lease => lease.Id).Order(), (await TakeAsync(backend, first)).Select(task => task.Lease.Id).Order());
+    }
+
     [Fact]
     public async Task A_snoozed_task_waits_and_its_attempt_is_given_back()
     {
