@@ -6,7 +6,7 @@ namespace Errand.TestKit;
 /// <summary>A real process that a test has started. If it still runs when the test lets go, it is killed.</summary>
 public sealed class RunningProgram : IDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(8);
 
     private readonly Lock _lock = new(); // Over the two texts.
     private readonly Process _process;
