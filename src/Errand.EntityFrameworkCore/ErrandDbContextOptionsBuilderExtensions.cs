@@ -25,7 +25,10 @@ public static class ErrandDbContextOptionsBuilderExtensions
     /// <c>AddDbContext&lt;Shop&gt;((services, options) => options.UseSqlite(…).UseErrand(services))</c>.
     /// </summary>
     /// <param name="options">The options of the context.</param>
-    /// <param name="services">The services of the application, asked for the queue when the first task is saved.</param>
+    /// <param name="services">
+    /// The services of the application, asked for the queue when the first task is saved. That save throws an
+    /// <see cref="InvalidOperationException"/> if <c>AddErrand</c> was not called.
+    /// </param>
     /// <param name="key">The key of the queue. Default is null: the one without.</param>
     /// <inheritdoc cref="UseErrand(DbContextOptionsBuilder, ITaskQueue)"/>
     public static DbContextOptionsBuilder UseErrand(

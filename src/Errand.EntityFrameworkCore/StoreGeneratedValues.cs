@@ -17,22 +17,16 @@ internal readonly struct StoreGeneratedValues : IDisposable
         _hidden = hidden;
     }
 
-    /// <summary>Sets the values in the entities until the result is disposed; a save that fails must find them as they were.</summary>
+    /// <summary>
+    /// Sets the values in the entities until the result is disposed, because a save that fails must find them as they were. The change
+    /// tracker must not detect changes meanwhile.
+    /// </summary>
     internal static StoreGeneratedValues Shown(DbContext context)
     {
         List<(FieldInfo, object, object?)> hidden = [];
-        var detects = context.ChangeTracker.AutoDetectChangesEnabled;
-        context.ChangeTracker.AutoDetectChangesEnabled = false;
-        try
+        foreach (var entry in context.ChangeTracker.Entries().Where(entry => entry.State is EntityState.Added or EntityState.Modified).ToArray())
         {
-            foreach (var entry in context.ChangeTracker.Entries().Where(entry => entry.State is EntityState.Added or EntityState.Modified).ToArray())
-            {
-                Show(entry, hidden);
-            }
-        }
-        finally
-        {
-            context.ChangeTracker.AutoDetectChangesEnabled = detects;
+            Show(entry, hidden);
         }
 
         return new StoreGeneratedValues(hidden);

@@ -202,7 +202,7 @@ internal sealed class UnsavedTasks(ICurrentDbContext current, IDbContextOptions 
             return;
         }
 
-        using (StoreGeneratedValues.Shown(Context))
+        using (Tracked(() => StoreGeneratedValues.Shown(Context)))
         {
             foreach (var entry in entries)
             {

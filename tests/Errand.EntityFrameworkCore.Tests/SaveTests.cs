@@ -349,7 +349,7 @@ public abstract class SaveTests<TStore> : IAsyncLifetime
         Assert.Equal(1, signals.Commits);
     }
 
-    /// <summary>Counts the commits that the backend is told of.</summary>
+    /// <summary>Counts the calls of <see cref="ICommitSignal.SignalCommit"/>.</summary>
     public class Signals : System.Reflection.DispatchProxy, ICommitSignal
     {
         internal IBackend Inner { get; set; } = null!;

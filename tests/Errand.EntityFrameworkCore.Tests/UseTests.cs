@@ -17,7 +17,7 @@ public sealed class UseTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    /// <summary>An application that has a table called Tasks, and goes on with it.</summary>
+    /// <summary>An existing application that has a table called Tasks and keeps it.</summary>
     [Fact]
     public async Task An_existing_application_adopts_errand_in_its_own_file()
     {

@@ -13,8 +13,9 @@ public sealed record Mutant(string Name, params (string File, string Guard, stri
             "fence removed",
             (
                 "Errand.Sqlite/Engine/Turn.cs",
-                "id = @id and owner = @owner and epoch = @epoch and state = 12",
-                "id = @id and @owner = @owner and @epoch = @epoch and state = 12"),
+                "id = @id and epoch = @epoch and {Owned}",
+                "id = @id and @epoch = @epoch and {Owned}"),
+            ("Errand.Sqlite/Engine/Turn.cs", "owner = @owner and state = 12", "@owner = @owner and state = 12"),
             ( // Else a worker that has noticed its loss in time asks for nothing that the fence would have to stop.
                 "Errand.Core/TaskExecution.cs",
                 "for (var failures = 0; !_incarnation.IsOver; failures++)",

@@ -55,17 +55,17 @@ internal abstract class Operation<TTurn> : IThreadPoolWorkItem
     /// <returns>True when its caller is to be told now, on the pool.</returns>
     internal abstract bool Complete();
 
-    /// <summary>It was not done; or, when <see cref="MayBeDone"/>, nobody knows. Its caller is told on the pool.</summary>
+    /// <summary>It was not done, or with <see cref="MayBeDone"/> perhaps was. The caller gets the exception on the pool.</summary>
     internal abstract void Fail(Exception exception);
 
-    /// <summary>Its caller learns the answer and goes on, on a thread of the pool: the writer never runs a caller's code.</summary>
+    /// <summary>Completes the caller's await, on a thread of the pool: the writer never runs a caller's code.</summary>
     protected virtual void Tell()
     {
     }
 
     void IThreadPoolWorkItem.Execute() => Tell();
 
-    /// <summary>Has its caller told alone.</summary>
+    /// <summary>Queues <see cref="Tell"/> on the pool by itself, without a batch.</summary>
     protected void TellSoon() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
 }
 
@@ -90,13 +90,13 @@ internal abstract class Operation<TTurn, TResult> : Operation<TTurn>, IValueTask
     /// </summary>
     protected Exception? Refusal { get; set; }
 
-    /// <summary>The answer for a caller that may give up waiting for it, in place of <see cref="Answer"/>.</summary>
+    /// <summary>In place of <see cref="Answer"/>, for a caller that may stop waiting before it comes.</summary>
     internal Task<TResult> ToTask()
     {
         var task = Answer.AsTask();
         if (!task.IsCompleted)
         {
-            // Of a caller that has given up: seen by nobody, and not unobserved.
+            // After the caller has stopped waiting nobody looks at a failure, which must not count as unobserved.
             _ = task.ContinueWith(
                 static failed => failed.Exception, CancellationToken.None,
                 TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);

@@ -55,11 +55,11 @@ internal abstract class WaitingWorker<TTurn>(ReserveRequest request, TimeProvide
         }
     }
 
-    /// <summary>What has been started for it, which is its own from now on.</summary>
+    /// <summary>Removes and returns what has been started for it.</summary>
     protected abstract IReadOnlyList<ReservedTask> Take();
 
-    /// <summary>After the commit: hands what was started to a worker that goes on waiting.</summary>
-    /// <returns>False when the tasks are the answer to its request, which ends it.</returns>
+    /// <summary>Passes what was started to <see cref="ReserveRequest.Started"/>, after the commit.</summary>
+    /// <returns>False if the tasks are the request's result instead, which ends it.</returns>
     internal bool HandOver()
     {
         var tasks = Take();

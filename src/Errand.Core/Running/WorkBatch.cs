@@ -1,9 +1,8 @@
 namespace Errand.Running;
 
 /// <summary>
-/// Work items that are queued on the thread pool as one. Each thread that comes takes the next item, and sees that one more thread is
-/// asked for while items are left: so a batch costs the pool an item a thread instead of an item each, and one that blocks holds up
-/// none of the others.
+/// Work items that the thread pool sees as one. Each thread takes the next item and, while items are left, asks the pool for one more
+/// thread. A batch therefore costs one pool item per thread instead of one per work item, and an item that blocks delays no other.
 /// </summary>
 internal sealed class WorkBatch : IThreadPoolWorkItem
 {

@@ -24,11 +24,11 @@ public sealed record ReserveRequest
     public Func<int>? FreeSlots { get; init; }
 
     /// <summary>
-    /// Is given each batch of tasks that was started, as soon as that is committed, on one of the backend's own threads; the request
-    /// goes on waiting and ends without tasks, by <see cref="Wait"/> or its token. So a worker is always there when a task arrives.
-    /// Tasks of which one was lost before (<see cref="ReservedTask.WasLost"/>) are returned instead, and end the request, so that the
-    /// worker decides in peace. It must return quickly and not throw. A backend that does not know it returns the first tasks. Default
-    /// is null: the request ends with its first tasks.
+    /// Receives each batch of started tasks right after its commit, on one of the backend's own threads. The request stays open until
+    /// <see cref="Wait"/> is over or its token is cancelled, so that new tasks always find a waiting worker. A batch with a task that was
+    /// lost before (<see cref="ReservedTask.WasLost"/>) is returned instead and ends the request. The callback must return quickly and
+    /// not throw: an exception ends the request with a <see cref="BackendException"/>, and the next reconcile releases the batch. A
+    /// backend may ignore this and return the first tasks. Default is null: the request ends with its first tasks.
     /// </summary>
     public Action<IReadOnlyList<ReservedTask>>? Started { get; init; }
 

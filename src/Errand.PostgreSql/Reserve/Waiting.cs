@@ -247,7 +247,7 @@ internal sealed class Waiting(
                 Worker.KeepRest(left, _lookVersion, Request.Queues, _restSince);
             }
 
-            // Among several subscriptions, their weights decide anew.
+            // With several subscriptions the next look begins by their weights again.
             (_queues, _lookVersion) = (null, -1);
         }
 

@@ -20,13 +20,15 @@ internal sealed class Turn(
     /// <summary>
     /// Whoever settles a task must hold its lease: this id, this owner, this start, and still running.
     /// </summary>
-    internal const string Fence = "id = @id and owner = @owner and epoch = @epoch and state = 12";
+    internal const string Fence = $"id = @id and epoch = @epoch and {Owned}";
 
-    /// <summary>Rows in one statement: opening its cursors and ending it costs as much as some rows.</summary>
+    private const string Owned = "owner = @owner and state = 12";
+
+    /// <summary>Rows in one statement, whose own cost is that of several rows.</summary>
     private const int RowsTogether = 16;
 
-    private readonly List<InsertedRow> _inserted = []; // Still to be written, as the next.
-    private readonly List<EndedRow> _ended = []; // Of one owner.
+    private readonly List<InsertedRow> _inserted = []; // Not written yet, as those below.
+    private readonly List<EndedRow> _ended = []; // All of one owner.
 
     internal SqliteDatabase Database => database;
 
@@ -52,7 +54,7 @@ internal sealed class Turn(
 
     /// <summary>A statement that is fenced, with the lease as its next parameters.</summary>
     internal static SqliteStatement Fenced(SqliteStatement statement, TaskLease lease) =>
-        statement.With(lease.Id.Value).With(lease.Owner.Value).With(lease.Epoch);
+        statement.With(lease.Id.Value).With(lease.Epoch).With(lease.Owner.Value);
 
     internal long NewId() => ids.Take();
 
@@ -206,14 +208,14 @@ internal sealed class Turn(
     private const string FinishedSql = "(?, 20, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     private const string DeleteRunningSql = DeleteSql + Fence;
 
-    // The epoch need not be looked at: while the owner has the task, nobody but this backend starts it, which remembers the last.
-    private static readonly string DeleteManySql = DeleteSql + "id in (" + Many("?") + ") and owner = ? and state = 12";
+    // Without the epoch: while the owner has the task, only this backend starts it, and it remembers the last start.
+    private static readonly string DeleteManySql = DeleteSql + "id in (" + Many("?") + ") and " + Owned;
     private static readonly string ArchiveOneSql = InsertFinishedSql + FinishedSql;
     private static readonly string ArchiveManySql = InsertFinishedSql + Many(FinishedSql);
 
     /// <summary>
-    /// A task that was started here succeeds. It is written with others, before the next statement: where one of them is no longer
-    /// its owner's, that throws, so that each is settled alone and learns which.
+    /// A task that was started here succeeds. It is written together with others before the next statement. If one of them no longer
+    /// belongs to its owner, that write throws, and each is settled alone.
     /// </summary>
     internal void End(in RunningTask task, ReadOnlyMemory<byte> result)
     {
@@ -324,7 +326,7 @@ internal sealed class Turn(
         _ended.Clear();
     }
 
-    /// <exception cref="BackendException">One of them is no longer its owner's.</exception>
+    /// <exception cref="BackendException">One of them no longer belongs to its owner.</exception>
     private void Delete(bool together)
     {
         var delete = database.Statement(together ? DeleteManySql : DeleteRunningSql);
@@ -348,7 +350,7 @@ internal sealed class Turn(
 
         if (deleted != _ended.Count)
         {
-            throw new BackendException("A task is no longer its owner's: each is settled alone.", isTransient: true, null);
+            throw new BackendException("A task no longer belongs to its owner: each is settled alone.", isTransient: true, null);
         }
     }
 

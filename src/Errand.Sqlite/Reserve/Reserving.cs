@@ -261,7 +261,7 @@ internal sealed class Reserving : Part<Turn>
     }
 
     /// <returns>
-    /// True when it has seen all that is ready there. Whether there is room says nothing of that: a slot may become free at any moment.
+    /// True if it has seen all that is ready there. Free room afterwards does not tell that: a slot may become free during the look.
     /// </returns>
     private bool Reserve(Turn turn, Waiting waiting, QueueSubscription subscription)
     {

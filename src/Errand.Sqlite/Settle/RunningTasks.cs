@@ -1,8 +1,8 @@
 namespace Errand.Sqlite.Settle;
 
 /// <summary>
-/// The tasks that were started for workers of this backend and are not settled, so that their end need not read their rows again.
-/// One that is not here costs a read, and nothing else.
+/// The tasks that run for workers of this backend, so that their rows need not be read again when they end. The writer's alone. A
+/// task that is missing here is read, and nothing else changes.
 /// </summary>
 internal sealed class RunningTasks
 {
@@ -19,7 +19,7 @@ internal sealed class RunningTasks
     internal bool TryFind(TaskLease lease, out RunningTask task) =>
         _tasks.TryGetValue(lease.Id.Value, out task) && task.Task.Lease == lease;
 
-    /// <summary>It is settled, or lost.</summary>
+    /// <summary>The task is settled or lost.</summary>
     internal void Forget(TaskLease lease)
     {
         if (TryFind(lease, out _))
@@ -28,7 +28,7 @@ internal sealed class RunningTasks
         }
     }
 
-    /// <summary>Forgets what the owner runs but for <paramref name="known"/>.</summary>
+    /// <summary>Forgets all tasks of the owner except <paramref name="known"/>.</summary>
     internal void Forget(long owner, IReadOnlySet<TaskId> known)
     {
         foreach (var (id, task) in _tasks)

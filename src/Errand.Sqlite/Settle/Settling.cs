@@ -141,7 +141,7 @@ internal sealed class Settling(ResultWaits<Turn> results, RunningTasks running) 
 
         private bool Write(Turn turn)
         {
-            // A turn in which one of these leases was lost fails, and each is settled alone.
+            // If one of these leases was lost the turn fails, and each is settled alone.
             if (!IsAlone && settlement is Settlement.Succeeded succeeded && running.TryFind(lease, out var task))
             {
                 turn.End(task, succeeded.Result);

@@ -84,33 +84,21 @@ public abstract class ReserveContract<TStore> : StoreTest<TStore>
     {
         var backend = Live();
         var owner = await BeginAsync(backend);
-        var free = 2;
-        ConcurrentQueue<ReservedTask> started = [];
-        var request = new ReserveRequest
-        {
-            Owner = owner,
-            MaxTasks = 10,
-            FreeSlots = () => Volatile.Read(ref free),
-            Started = tasks =>
-            {
-                Interlocked.Add(ref free, -tasks.Count);
-                tasks.ToList().ForEach(started.Enqueue);
-            },
-        };
+        var slots = new Slots(2);
+        var request = new ReserveRequest { Owner = owner, MaxTasks = 10, FreeSlots = () => slots.Free, Started = slots.Take };
         using var cancellation = new CancellationTokenSource();
         var waiting = backend.ReserveAsync(request, cancellation.Token).AsTask();
         var ids = await AddManyAsync(backend, 5);
 
-        await Eventually.TrueAsync(() => started.Count == 2, "two slots are filled");
+        await Eventually.TrueAsync(() => slots.Started.Count == 2, "two slots are filled");
         for (var settled = 0; settled < ids.Length; settled++)
         {
-            await Eventually.TrueAsync(() => started.Count > settled, "the slot is filled again");
-            Assert.InRange(started.Count, settled + 1, settled + 2);
-            Interlocked.Increment(ref free);
-            Assert.True(await backend.SettleAsync(started.ElementAt(settled).Lease, new Settlement.Succeeded(), Token));
+            await Eventually.TrueAsync(() => slots.Started.Count > settled, "the slot is filled again");
+            Assert.InRange(slots.Started.Count, settled + 1, settled + 2);
+            Assert.True(await slots.SettleAsync(backend, settled));
         }
 
-        Assert.Equal(ids, started.Select(task => task.Lease.Id));
+        Assert.Equal(ids, slots.Started.Select(task => task.Lease.Id));
         await cancellation.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
     }
@@ -169,31 +157,21 @@ public abstract class ReserveContract<TStore> : StoreTest<TStore>
         var owner = await BeginAsync(backend);
         await backend.EnqueueAsync([.. Enumerable.Range(0, 60).Select(_ => Task1(queue: "much"))], Token);
         await backend.EnqueueAsync([.. Enumerable.Range(0, 3).Select(_ => Task1(queue: "little"))], Token);
-        ConcurrentQueue<ReservedTask> started = [];
-        var free = 1;
+        var slots = new Slots(1);
         var request = new ReserveRequest
         {
-            Owner = owner,
-            MaxTasks = 1,
-            Queues = ["much", "little"],
-            FreeSlots = () => Volatile.Read(ref free),
-            Started = tasks =>
-            {
-                Interlocked.Add(ref free, -tasks.Count);
-                tasks.ToList().ForEach(started.Enqueue);
-            },
+            Owner = owner, MaxTasks = 1, Queues = ["much", "little"], FreeSlots = () => slots.Free, Started = slots.Take,
         };
         using var cancellation = new CancellationTokenSource();
         var waiting = backend.ReserveAsync(request, cancellation.Token).AsTask();
 
         for (var settled = 0; settled < 40; settled++)
         {
-            await Eventually.TrueAsync(() => started.Count > settled, "the slot is filled again");
-            Interlocked.Increment(ref free);
-            Assert.True(await backend.SettleAsync(started.ElementAt(settled).Lease, new Settlement.Succeeded(), Token));
+            await Eventually.TrueAsync(() => slots.Started.Count > settled, "the slot is filled again");
+            Assert.True(await slots.SettleAsync(backend, settled));
         }
 
-        Assert.Equal(3, started.Take(40).Count(task => task.Queue == "little"));
+        Assert.Equal(3, slots.Started.Take(40).Count(task => task.Queue == "little"));
         await cancellation.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
     }
@@ -353,5 +331,31 @@ public abstract class ReserveContract<TStore> : StoreTest<TStore>
 
         Assert.Equal(second, Assert.Single(await waiting).Lease.Id);
         Assert.Equal(first, (await TakeOneAsync(backend, other)).Lease.Id);
+    }
+
+    /// <summary>The slots of a worker whose request stays open.</summary>
+    private sealed class Slots(int free)
+    {
+        private int _free = free;
+
+        internal ConcurrentQueue<ReservedTask> Started { get; } = [];
+
+        internal int Free => Volatile.Read(ref _free);
+
+        internal void Take(IReadOnlyList<ReservedTask> tasks)
+        {
+            Interlocked.Add(ref _free, -tasks.Count);
+            foreach (var task in tasks)
+            {
+                Started.Enqueue(task);
+            }
+        }
+
+        /// <summary>Frees the slot of the task that was started in that place, and settles it.</summary>
+        internal async Task<bool> SettleAsync(IBackend backend, int place)
+        {
+            Interlocked.Increment(ref _free);
+            return await backend.SettleAsync(Started.ElementAt(place).Lease, new Settlement.Succeeded(), Token);
+        }
     }
 }
