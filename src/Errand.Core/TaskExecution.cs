@@ -28,6 +28,7 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _cancellation = new();
     private volatile CancelReason _cancelReason; // Written by who cancels, read when the handler has ended.
+    private System.Diagnostics.ActivityContext _trace; // Of the attempt's span, which has ended when the outcome is written.
     private long? _startedAt; // Reports alone, as the next two: when it was first seen running.
     private long? _seenCancelledAt;
     private bool _warned;
@@ -164,8 +165,9 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
     /// <summary>The attempt within its span, timed.</summary>
     private async ValueTask<AttemptOutcome> ObserveAsync()
     {
-        Telemetry.CountStarted(_task, _time);
-        using var span = Span.StartProcess(_task);
+        Telemetry.CountStarted(_task, _time, _backend);
+        using var span = Span.StartProcess(_task, _backend);
+        _trace = span.Context;
         var startedAt = TimeProvider.System.GetTimestamp();
         var outcome = await AttemptAsync().ConfigureAwait(false);
         if (outcome.Error is { } error)
@@ -175,7 +177,7 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
 
         if (Telemetry.MeasuresHandlers)
         {
-            Telemetry.RecordHandler(_task, TimeProvider.System.GetElapsedTime(startedAt), outcome.Error);
+            Telemetry.RecordHandler(_task, _backend, TimeProvider.System.GetElapsedTime(startedAt), outcome.Error);
         }
 
         return outcome;
@@ -294,7 +296,9 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
     private async ValueTask<bool> SettleOnceAsync(AttemptOutcome outcome)
     {
         var settled = outcome.Settlement is not { } settlement
-            || await _backend.SettleAsync(_task.Lease, settlement, CancellationToken.None).ConfigureAwait(false);
+            || (Span.IsSettleTraced(_trace)
+                ? await TracedSettlement.WriteAsync(_backend, _task, settlement, _trace).ConfigureAwait(false)
+                : await _backend.SettleAsync(_task.Lease, settlement, CancellationToken.None).ConfigureAwait(false));
         if (settled)
         {
             Report(outcome);

@@ -243,7 +243,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
     private async ValueTask<IReadOnlyList<EnqueuedTask>> CommitTracedAsync(
         NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken)
     {
-        using var span = Span.StartSend(options.Queue, tasks.Length);
+        using var span = Span.StartSend(options.Queue, tasks.Length, _backend);
         var trace = Span.CurrentTrace();
         tasks = Array.ConvertAll(tasks, task => task with { Trace = trace });
         try

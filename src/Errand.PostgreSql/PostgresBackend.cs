@@ -20,7 +20,7 @@ namespace Errand.PostgreSql;
 /// backend after the queues and workers that use it.
 /// </para>
 /// </remarks>
-public sealed partial class PostgresBackend : IBackend, IQueueInspector, ICommitSignal
+public sealed partial class PostgresBackend : IBackend, IQueueInspector, ICommitSignal, IServerAddress
 {
     private readonly ReportQueue _reports = new();
     private readonly PostgresStore _store;
@@ -123,6 +123,10 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector, ICommit
         ObjectDisposedException.ThrowIf(_parts.Writer.IsDisposed, this);
         return await _parts.Transactions.EnqueueAsync(copy, own, cancellationToken).ConfigureAwait(false);
     }
+
+    string? IServerAddress.Address => _store.Address;
+
+    int? IServerAddress.Port => _store.Port;
 
     /// <inheritdoc/>
     void ICommitSignal.SignalCommit() => _parts.Notifications.NoteCommit();

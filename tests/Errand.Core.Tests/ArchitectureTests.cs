@@ -12,7 +12,7 @@ public sealed class ArchitectureTests
     private static readonly Assembly[] Packages =
     [
         typeof(TaskQueue).Assembly, typeof(ErrandBuilder).Assembly, typeof(PostgresBackend).Assembly, typeof(SqliteBackend).Assembly,
-        typeof(ErrandTest).Assembly,
+        typeof(ErrandTest).Assembly, typeof(UnsavedTask).Assembly,
     ];
 
     private static IEnumerable<string> References(Assembly assembly) => assembly
@@ -42,6 +42,21 @@ public sealed class ArchitectureTests
         Assert.All(
             References(typeof(PostgresBackend).Assembly),
             name => Assert.True(name is "Errand.Core" or "Npgsql" or "Microsoft.Extensions.Logging.Abstractions", name));
+
+    [Fact]
+    public void EntityFrameworkCore_knows_core_and_entity_framework_and_no_backend() =>
+        Assert.All(
+            References(typeof(UnsavedTask).Assembly),
+            name => Assert.True(
+                name == "Errand.Core" || name.StartsWith("Microsoft.EntityFrameworkCore", StringComparison.Ordinal)
+                    || name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal),
+                name));
+
+    [Fact]
+    public void OpenTelemetry_knows_core_and_the_interface_of_open_telemetry() =>
+        Assert.All(
+            References(typeof(OpenTelemetry.Trace.ErrandTracerProviderBuilderExtensions).Assembly),
+            name => Assert.True(name is "Errand.Core" or "OpenTelemetry.Api", name));
 
     [Fact]
     public void Testing_knows_core_sqlite_logging_abstractions_and_the_fake_clock() =>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
+using Errand.Diagnostics;
 using Errand.Sqlite;
 using Errand.TestKit;
 using OpenTelemetry;
@@ -13,6 +14,7 @@ namespace Errand.Tests;
 public sealed class TelemetryTests : IAsyncDisposable
 {
     private readonly List<Activity> _spans = [];
+    private readonly Dictionary<string, double[]> _buckets = []; // Under the lock of the points.
     private readonly Dictionary<string, List<(IReadOnlyDictionary<string, object?> Tags, double Value)>> _points = [];
     private readonly TracerProvider _tracer;
     private readonly MeterProvider _meter;
@@ -22,9 +24,9 @@ public sealed class TelemetryTests : IAsyncDisposable
 
     public TelemetryTests()
     {
-        _tracer = Sdk.CreateTracerProviderBuilder().AddSource(ErrandTelemetry.ActivitySourceName)
+        _tracer = Sdk.CreateTracerProviderBuilder().AddErrandInstrumentation()
             .AddProcessor(new SimpleActivityExportProcessor(new Spans(this))).Build();
-        _meter = Sdk.CreateMeterProviderBuilder().AddMeter(ErrandTelemetry.MeterName)
+        _meter = Sdk.CreateMeterProviderBuilder().AddErrandInstrumentation()
             .AddReader(new BaseExportingMetricReader(new Points(this))).Build();
         _queue = new TaskQueue(_backend);
     }
@@ -51,9 +53,12 @@ public sealed class TelemetryTests : IAsyncDisposable
             await RunAsync(failures: 1);
         }
 
-        var send = Assert.Single(Mine("send "));
+        var send = Assert.Single(Mine("enqueue "));
         var attempts = Mine("process ").OrderBy(span => span.StartTimeUtc).ToList();
         Assert.Equal((ActivityKind.Producer, caller), (send.Kind, send.TraceId));
+        Assert.Equal(("enqueue", "send"), (send.GetTagItem("messaging.operation.name"), send.GetTagItem("messaging.operation.type")));
+        Assert.IsType<string>(send.GetTagItem("messaging.message.id"));
+        Assert.Null(send.GetTagItem("server.address")); // A file has none.
         Assert.Equal(2, attempts.Count);
         Assert.All(attempts, attempt =>
         {
@@ -70,6 +75,53 @@ public sealed class TelemetryTests : IAsyncDisposable
         Assert.Equal((ActivityStatusCode.Error, 1), (attempts[0].Status, attempts[0].GetTagItem("errand.task.attempt")));
         Assert.Equal(typeof(InvalidOperationException).FullName, attempts[0].GetTagItem("error.type"));
         Assert.Equal((ActivityStatusCode.Unset, 2), (attempts[1].Status, attempts[1].GetTagItem("errand.task.attempt")));
+    }
+
+    [Fact]
+    public async Task The_write_of_an_outcome_is_a_child_of_its_attempt()
+    {
+        await RunAsync(failures: 1);
+        var attempts = Mine("process ").OrderBy(span => span.StartTimeUtc).ToList();
+        foreach (var (settle, attempt) in new[] { Assert.Single(Mine("mark_failure ")), Assert.Single(Mine("mark_success ")) }.Zip(attempts))
+        {
+            Assert.Equal((ActivityKind.Client, attempt.TraceId, attempt.SpanId), (settle.Kind, settle.TraceId, settle.ParentSpanId));
+            Assert.Equal("settle", settle.GetTagItem("messaging.operation.type"));
+            Assert.Equal(settle.DisplayName, $"{settle.GetTagItem("messaging.operation.name")} {_name}");
+            Assert.Equal(attempt.GetTagItem("messaging.message.id"), settle.GetTagItem("messaging.message.id"));
+        }
+    }
+
+    [Fact]
+    public async Task A_store_on_a_server_names_it_in_spans_and_metrics()
+    {
+        var backend = DispatchProxy.Create<IBackend, OnAServer>();
+        ((OnAServer)(object)backend).Inner = _backend;
+        await RunAsync(failures: 0, backend);
+        _meter.ForceFlush();
+        Assert.All(
+            [.. Mine("enqueue "), .. Mine("process "), .. Mine("mark_success ")],
+            span => Assert.Equal(("db.example.org", 5433), (span.GetTagItem("server.address"), span.GetTagItem("server.port"))));
+        foreach (var metric in (string[])
+            ["messaging.client.sent.messages", "messaging.client.consumed.messages", "messaging.process.duration", "messaging.client.operation.duration"])
+        {
+            Assert.Equal(1, Sum(metric, ("server.address", "db.example.org")));
+        }
+    }
+
+    /// <summary>As the conventions require it: https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/.</summary>
+    [Fact]
+    public async Task Metrics_have_the_attributes_and_the_buckets_of_the_conventions()
+    {
+        await RunAsync(failures: 0);
+        _meter.ForceFlush();
+        Assert.Equal(1, Sum("messaging.client.sent.messages", ("messaging.operation.name", "enqueue")));
+        Assert.Equal(1, Sum("messaging.client.consumed.messages", ("messaging.operation.name", "process")));
+        Assert.Equal(1, Sum("messaging.process.duration", ("messaging.operation.name", "process")));
+        Assert.Equal(1, Sum("messaging.client.operation.duration", ("messaging.operation.type", "send")));
+        Assert.True(Sum("messaging.client.operation.duration", ("messaging.operation.type", "settle"), anyQueue: true) >= 1);
+        double[] buckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, double.PositiveInfinity];
+        Assert.Equal(buckets, _buckets["messaging.process.duration"]);
+        Assert.Equal(buckets, _buckets["messaging.client.operation.duration"]);
     }
 
     [Fact]
@@ -176,14 +228,16 @@ public sealed class TelemetryTests : IAsyncDisposable
         await Eventually.TrueAsync(() => hanging.Inspections > 1, "the store is inspected again");
     }
 
-    private async Task RunAsync(int failures)
+    private async Task RunAsync(int failures, IBackend? backend = null)
     {
+        backend ??= _backend;
         var handlers = new TaskHandlers().Add<Measured, int>(
             (task, context) => context.Attempt > task.Failures ? 1 : throw new InvalidOperationException("as told"));
-        await using var worker = new TaskWorker(_backend, handlers, new TaskWorkerOptions { Queues = [_name] });
+        await using var worker = new TaskWorker(backend, handlers, new TaskWorkerOptions { Queues = [_name] });
+        await using var queue = new TaskQueue(backend);
         await worker.StartAsync(Token);
         var options = new EnqueueOptions { Queue = _name, Retry = new RetryPolicy { Delay = TimeSpan.Zero } };
-        var handle = await _queue.EnqueueAsync(new Measured(failures), options, Token);
+        var handle = await queue.EnqueueAsync(new Measured(failures), options, Token);
         await handle.WaitAsync(TimeSpan.FromSeconds(30), Token);
         await worker.StopAsync(Token);
     }
@@ -205,6 +259,21 @@ public sealed class TelemetryTests : IAsyncDisposable
                 .Where(point => tag is not { } wanted || wanted.Value.Equals(point.Tags.GetValueOrDefault(wanted.Key)))
                 .Sum(point => point.Value);
         }
+    }
+
+    /// <summary>A backend that is on a server.</summary>
+    public class OnAServer : DispatchProxy, IServerAddress
+    {
+        internal IBackend Inner { get; set; } = null!;
+
+        public string? Address => "db.example.org";
+
+        public int? Port => 5433;
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
+            targetMethod!.Name == nameof(IBackend.Control) && targetMethod.GetGenericArguments()[0] == typeof(IServerAddress)
+                ? this
+                : targetMethod.Invoke(Inner, args);
     }
 
     /// <summary>A backend whose inspection blocks its caller.</summary>
@@ -277,6 +346,17 @@ public sealed class TelemetryTests : IAsyncDisposable
                         foreach (var (key, value) in point.Tags)
                         {
                             tags[key] = value;
+                        }
+
+                        if (metric.MetricType == MetricType.Histogram)
+                        {
+                            List<double> bounds = [];
+                            foreach (var bucket in point.GetHistogramBuckets())
+                            {
+                                bounds.Add(bucket.ExplicitBound);
+                            }
+
+                            tests._buckets[metric.Name] = [.. bounds];
                         }
 
                         points.Add((tags, metric.MetricType switch

@@ -47,6 +47,7 @@ public sealed class PackageTests(PackedPackages packed)
     [InlineData(
         "Errand.Hosting", "Errand.Core", "Microsoft.Extensions.Diagnostics.HealthChecks 10.0.0", "Microsoft.Extensions.Hosting 10.0.0")]
     [InlineData("Errand.EntityFrameworkCore", "Errand.Core", "Microsoft.EntityFrameworkCore.Relational 10.0.0")]
+    [InlineData("Errand.OpenTelemetry", "Errand.Core", "OpenTelemetry.Api 1.15.3")]
     [InlineData("Errand.PostgreSql", "Errand.Core", "Npgsql 10.0.0")]
     [InlineData(
         "Errand.Sqlite", "Errand.Core", "Microsoft.Data.Sqlite.Core 10.0.0", "SQLitePCLRaw.bundle_e_sqlite3 3.0.5")]

@@ -12,7 +12,8 @@ public sealed class PublicApiTests
 {
     public static TheoryData<string> Packages =>
     [
-        "Errand.Core", "Errand.EntityFrameworkCore", "Errand.Hosting", "Errand.PostgreSql", "Errand.Sqlite", "Errand.Testing",
+        "Errand.Core", "Errand.EntityFrameworkCore", "Errand.Hosting", "Errand.OpenTelemetry", "Errand.PostgreSql", "Errand.Sqlite",
+        "Errand.Testing",
     ];
 
     /// <summary>To approve a change, copy the file that the message names over the approved one.</summary>
@@ -32,6 +33,7 @@ public sealed class PublicApiTests
     {
         "Errand.Core" => typeof(TaskQueue).Assembly,
         "Errand.EntityFrameworkCore" => typeof(UnsavedTask).Assembly,
+        "Errand.OpenTelemetry" => typeof(OpenTelemetry.Trace.ErrandTracerProviderBuilderExtensions).Assembly,
         "Errand.Hosting" => typeof(ErrandBuilder).Assembly,
         "Errand.PostgreSql" => typeof(PostgresBackend).Assembly,
         "Errand.Sqlite" => typeof(SqliteBackend).Assembly,

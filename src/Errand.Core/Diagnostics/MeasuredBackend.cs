@@ -10,10 +10,12 @@ internal sealed class MeasuredBackend : IBackend
     private static readonly ConditionalWeakTable<IBackend, MeasuredBackend> Known = [];
 
     private readonly IBackend _backend;
+    private readonly Lazy<IServerAddress?> _server;
 
     private MeasuredBackend(IBackend backend)
     {
         _backend = backend;
+        _server = new Lazy<IServerAddress?>(backend.Control<IServerAddress>, LazyThreadSafetyMode.PublicationOnly);
         OldestAge = new OldestAgeProbe(backend);
     }
 
@@ -22,6 +24,9 @@ internal sealed class MeasuredBackend : IBackend
 
     internal OldestAgeProbe OldestAge { get; }
 
+    /// <summary>Where the store is; null for a file.</summary>
+    internal IServerAddress? Server => _server.Value;
+
     public ValueTask InitializeAsync(CancellationToken cancellationToken = default) => _backend.InitializeAsync(cancellationToken);
 
     public ValueTask<TaskId> NewIdAsync(CancellationToken cancellationToken = default) => _backend.NewIdAsync(cancellationToken);
@@ -29,13 +34,15 @@ internal sealed class MeasuredBackend : IBackend
     public ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync(
         IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default) =>
         IsMeasured
-            ? CountAsync(tasks, TimeAsync("enqueue", _backend.EnqueueAsync(tasks, cancellationToken)))
+            ? CountAsync("enqueue", tasks, TimeAsync("enqueue", "send", QueueOf(tasks), _backend.EnqueueAsync(tasks, cancellationToken)))
             : _backend.EnqueueAsync(tasks, cancellationToken);
 
     public ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueInAsync(
         IReadOnlyList<NewTask> tasks, DbTransaction transaction, CancellationToken cancellationToken = default) =>
         IsMeasured
-            ? CountAsync(tasks, TimeAsync("enqueue_in", _backend.EnqueueInAsync(tasks, transaction, cancellationToken)))
+            ? CountAsync(
+                "enqueue_in", tasks,
+                TimeAsync("enqueue_in", "send", QueueOf(tasks), _backend.EnqueueInAsync(tasks, transaction, cancellationToken)))
             : _backend.EnqueueInAsync(tasks, transaction, cancellationToken);
 
     public ValueTask<WorkerId> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default) =>
@@ -46,7 +53,7 @@ internal sealed class MeasuredBackend : IBackend
         ReserveRequest request, CancellationToken cancellationToken = default) => _backend.ReserveAsync(request, cancellationToken);
 
     public ValueTask<CancelOutcome> CancelAsync(TaskId id, CancellationToken cancellationToken = default) =>
-        IsMeasured ? TimeAsync("cancel", _backend.CancelAsync(id, cancellationToken)) : _backend.CancelAsync(id, cancellationToken);
+        IsMeasured ? TimeAsync("cancel", null, null, _backend.CancelAsync(id, cancellationToken)) : _backend.CancelAsync(id, cancellationToken);
 
     public bool Heartbeat(WorkerId owner) => _backend.Heartbeat(owner);
 
@@ -61,7 +68,7 @@ internal sealed class MeasuredBackend : IBackend
     public ValueTask<bool> SaveCheckpointAsync(
         TaskLease lease, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken = default) =>
         IsMeasured
-            ? TimeAsync("save_checkpoint", _backend.SaveCheckpointAsync(lease, checkpoint, cancellationToken))
+            ? TimeAsync("save_checkpoint", null, null, _backend.SaveCheckpointAsync(lease, checkpoint, cancellationToken))
             : _backend.SaveCheckpointAsync(lease, checkpoint, cancellationToken);
 
     public ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(TaskId id, CancellationToken cancellationToken = default) =>
@@ -69,13 +76,13 @@ internal sealed class MeasuredBackend : IBackend
 
     public ValueTask<bool> SettleAsync(TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default) =>
         IsMeasured
-            ? TimeAsync(OperationOf(settlement), _backend.SettleAsync(lease, settlement, cancellationToken))
+            ? TimeAsync(OperationOf(settlement), "settle", null, _backend.SettleAsync(lease, settlement, cancellationToken))
             : _backend.SettleAsync(lease, settlement, cancellationToken);
 
     public ValueTask<bool> CompleteInAsync(
         TaskLease lease, ReadOnlyMemory<byte> result, DbTransaction transaction, CancellationToken cancellationToken = default) =>
         IsMeasured
-            ? TimeAsync("complete_in", _backend.CompleteInAsync(lease, result, transaction, cancellationToken))
+            ? TimeAsync("complete_in", "settle", null, _backend.CompleteInAsync(lease, result, transaction, cancellationToken))
             : _backend.CompleteInAsync(lease, result, transaction, cancellationToken);
 
     public ValueTask<bool> HoldsAsync(TaskLease lease, CancellationToken cancellationToken = default) =>
@@ -95,7 +102,23 @@ internal sealed class MeasuredBackend : IBackend
 
     private static bool IsMeasured => Telemetry.MeasuresCalls;
 
-    private static string OperationOf(Settlement settlement) => settlement switch
+    /// <summary>The queue of all of them; null where they have several.</summary>
+    private static string? QueueOf(IReadOnlyList<NewTask> tasks)
+    {
+        var queue = tasks.Count > 0 ? tasks[0]?.Queue : null; // Arguments are checked by the backend.
+        for (var i = 1; i < tasks.Count; i++)
+        {
+            if (tasks[i]?.Queue != queue)
+            {
+                return null;
+            }
+        }
+
+        return queue;
+    }
+
+    /// <summary>The name of the call that writes an outcome, in metrics and spans.</summary>
+    internal static string OperationOf(Settlement settlement) => settlement switch
     {
         Settlement.Succeeded => "mark_success",
         Settlement.Failed or Settlement.Retried => "mark_failure",
@@ -105,7 +128,7 @@ internal sealed class MeasuredBackend : IBackend
     };
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<T> TimeAsync<T>(string operation, ValueTask<T> call)
+    private async ValueTask<T> TimeAsync<T>(string operation, string? type, string? queue, ValueTask<T> call)
     {
         var started = TimeProvider.System.GetTimestamp();
         string? error = null;
@@ -120,19 +143,19 @@ internal sealed class MeasuredBackend : IBackend
         }
         finally
         {
-            Telemetry.RecordCall(operation, TimeProvider.System.GetElapsedTime(started), error);
+            Telemetry.RecordCall(operation, type, queue, Server, TimeProvider.System.GetElapsedTime(started), error);
         }
     }
 
-    private static async ValueTask<IReadOnlyList<EnqueuedTask>> CountAsync(
-        IReadOnlyList<NewTask> tasks, ValueTask<IReadOnlyList<EnqueuedTask>> call)
+    private async ValueTask<IReadOnlyList<EnqueuedTask>> CountAsync(
+        string operation, IReadOnlyList<NewTask> tasks, ValueTask<IReadOnlyList<EnqueuedTask>> call)
     {
         var enqueued = await call.ConfigureAwait(false);
         for (var i = 0; i < enqueued.Count; i++)
         {
             if (enqueued[i].IsNew)
             {
-                Telemetry.CountEnqueued(tasks[i].Queue, tasks[i].Name);
+                Telemetry.CountEnqueued(operation, tasks[i].Queue, tasks[i].Name, Server);
             }
         }
 

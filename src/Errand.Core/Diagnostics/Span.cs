@@ -31,12 +31,12 @@ internal readonly struct Span : IDisposable
     internal static bool IsTraced => Activity.Current is not null || Source.HasListeners();
 
     /// <summary>Begins the span of an enqueue; its context travels in the tasks.</summary>
-    internal static Span StartSend(string queue, int count) => new(() =>
+    internal static Span StartSend(string queue, int count, MeasuredBackend backend) => new(() =>
     {
-        var activity = Source.StartActivity($"send {queue}", ActivityKind.Producer);
+        var activity = Source.StartActivity($"enqueue {queue}", ActivityKind.Producer);
         if (activity is { IsAllDataRequested: true })
         {
-            Describe(activity, "enqueue", "send", queue);
+            Describe(activity, "enqueue", "send", queue, backend);
             if (count > 1)
             {
                 activity.SetTag(Telemetry.BatchSizeTag, count);
@@ -58,7 +58,7 @@ internal readonly struct Span : IDisposable
     /// Begins the span of an attempt: a trace of its own, since it may run days later and several times, linked to the one that
     /// enqueued it.
     /// </summary>
-    internal static Span StartProcess(ReservedTask task) => Source.HasListeners() ? new(() =>
+    internal static Span StartProcess(ReservedTask task, IBackend backend) => Source.HasListeners() ? new(() =>
     {
         var trace = task.Trace?.Split(' ', 2) ?? [];
         ActivityLink[] links =
@@ -69,15 +69,35 @@ internal readonly struct Span : IDisposable
             $"process {task.Queue}", ActivityKind.Consumer, default(ActivityContext), tags: null, links: links);
         if (activity is { IsAllDataRequested: true })
         {
-            Describe(activity, "process", "process", task.Queue);
-            activity.SetTag(Telemetry.IdTag, task.Lease.Id.Value).SetTag(Telemetry.TaskNameTag, task.Name)
-                .SetTag(Telemetry.AttemptTag, task.Attempt).SetTag(Telemetry.EpochTag, task.Lease.Epoch);
+            Describe(activity, "process", "process", task.Queue, backend);
+            Describe(activity, task);
         }
 
         return activity;
     }) : default;
 
-    internal void NoteId(TaskId id) => _activity?.SetTag(Telemetry.IdTag, id.Value);
+    /// <summary>Whether the write of an outcome belongs to a trace that somebody listens to.</summary>
+    internal static bool IsSettleTraced(ActivityContext attempt) => attempt.SpanId != default && Source.HasListeners();
+
+    /// <summary>Begins the span in which the outcome of an attempt is written, in the attempt's trace.</summary>
+    internal static Span StartSettle(ReservedTask task, Settlement settlement, ActivityContext attempt, IBackend backend) => new(() =>
+    {
+        var operation = MeasuredBackend.OperationOf(settlement);
+        var activity = Source.StartActivity($"{operation} {task.Queue}", ActivityKind.Client, attempt);
+        if (activity is { IsAllDataRequested: true })
+        {
+            Describe(activity, operation, "settle", task.Queue, backend);
+            Describe(activity, task);
+        }
+
+        return activity;
+    });
+
+    /// <summary>What spans that come after this one name as their parent; default where nobody listens.</summary>
+    internal ActivityContext Context => _activity?.Context ?? default;
+
+    /// <summary>As text: the conventions say so.</summary>
+    internal void NoteId(TaskId id) => _activity?.SetTag(Telemetry.IdTag, id.ToString());
 
     internal void Fail(Exception exception)
     {
@@ -100,7 +120,15 @@ internal readonly struct Span : IDisposable
         }
     }
 
-    private static void Describe(Activity activity, string operation, string type, string queue) =>
+    private static void Describe(Activity activity, string operation, string type, string queue, IBackend backend)
+    {
+        var server = (backend as MeasuredBackend)?.Server;
         activity.SetTag(Telemetry.SystemTag, Telemetry.SystemValue).SetTag(Telemetry.OperationNameTag, operation)
-            .SetTag(Telemetry.OperationTypeTag, type).SetTag(Telemetry.QueueTag, queue);
+            .SetTag(Telemetry.OperationTypeTag, type).SetTag(Telemetry.QueueTag, queue)
+            .SetTag(Telemetry.AddressTag, server?.Address).SetTag(Telemetry.PortTag, server?.Address is null ? null : server.Port);
+    }
+
+    private static void Describe(Activity activity, ReservedTask task) =>
+        activity.SetTag(Telemetry.IdTag, task.Lease.Id.ToString()).SetTag(Telemetry.TaskNameTag, task.Name)
+            .SetTag(Telemetry.AttemptTag, task.Attempt).SetTag(Telemetry.EpochTag, task.Lease.Epoch);
 }

@@ -19,6 +19,8 @@ internal static class Telemetry
     internal const string OperationTypeTag = "messaging.operation.type";
     internal const string QueueTag = "messaging.destination.name";
     internal const string IdTag = "messaging.message.id";
+    internal const string AddressTag = "server.address";
+    internal const string PortTag = "server.port";
     internal const string BatchSizeTag = "messaging.batch.message_count";
     internal const string ErrorTag = "error.type";
     internal const string TaskNameTag = "errand.task.name";
@@ -26,8 +28,14 @@ internal static class Telemetry
     internal const string EpochTag = "errand.task.epoch";
     internal const string OutcomeTag = "errand.outcome";
 
-    /// <summary>From a microsecond's turn in memory to an hour's handler.</summary>
-    private static readonly InstrumentAdvice<double> Seconds = new()
+    /// <summary>The conventions' own boundaries, for the two histograms that they name.</summary>
+    private static readonly InstrumentAdvice<double> ConventionalSeconds = new()
+    {
+        HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+    };
+
+    /// <summary>From a task that starts at once to one that waits for an hour.</summary>
+    private static readonly InstrumentAdvice<double> LagSeconds = new()
     {
         HistogramBucketBoundaries = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 3_600],
     };
@@ -44,13 +52,13 @@ internal static class Telemetry
         Meter.CreateCounter<long>("errand.tasks.settled", "{task}", "Attempts settled, by outcome.");
 
     private static readonly Histogram<double> OperationDuration = Meter.CreateHistogram(
-        "messaging.client.operation.duration", "s", "How long calls to the store take.", null, Seconds);
+        "messaging.client.operation.duration", "s", "How long calls to the store take.", null, ConventionalSeconds);
 
     private static readonly Histogram<double> ProcessDuration = Meter.CreateHistogram(
-        "messaging.process.duration", "s", "How long handlers run.", null, Seconds);
+        "messaging.process.duration", "s", "How long handlers run.", null, ConventionalSeconds);
 
     private static readonly Histogram<double> Lag = Meter.CreateHistogram(
-        "errand.queue.lag", "s", "How long after they were due tasks are started.", null, Seconds);
+        "errand.queue.lag", "s", "How long after they were due tasks are started.", null, LagSeconds);
 
     private static readonly Gauge<double> OldestAge = Meter.CreateGauge<double>(
         "errand.queue.oldest_age", "s", "How long the task has been due that waits longest.");
@@ -69,32 +77,49 @@ internal static class Telemetry
 
     internal static bool MeasuresOldestAge => OldestAge.Enabled;
 
-    internal static void CountEnqueued(string queue, string name)
+    internal static void CountEnqueued(string operation, string queue, string name, IServerAddress? server)
     {
         if (Enqueued.Enabled)
         {
-            Quietly.Run((queue, name), static task => Enqueued.Add(1, TagsOf(task.queue, task.name)));
+            Quietly.Run((operation, queue, name, server), static task =>
+            {
+                var tags = TagsOf(task.operation, task.queue, task.server);
+                tags.Add(TaskNameTag, task.name);
+                Enqueued.Add(1, tags);
+            });
         }
     }
 
-    internal static void RecordCall(string operation, TimeSpan duration, string? error)
+    /// <param name="operation">The name of the call.</param>
+    /// <param name="type">The conventions' word for its kind; null where they have none.</param>
+    /// <param name="queue">The queue of every task in it; null where it has several, or is not known.</param>
+    /// <param name="server">Where the store is; null for none.</param>
+    /// <param name="duration">How long it took.</param>
+    /// <param name="error">The type of its exception; null where it succeeded.</param>
+    internal static void RecordCall(
+        string operation, string? type, string? queue, IServerAddress? server, TimeSpan duration, string? error)
     {
         if (OperationDuration.Enabled)
         {
-            Quietly.Run((operation, duration, error), static call =>
+            Quietly.Run((operation, type, queue, server, duration, error), static call =>
             {
-                var tags = new TagList { { SystemTag, SystemValue }, { OperationNameTag, call.operation } };
+                var tags = TagsOf(call.operation, call.queue, call.server);
+                if (call.type is not null)
+                {
+                    tags.Add(OperationTypeTag, call.type);
+                }
+
                 AddError(ref tags, call.error);
                 OperationDuration.Record(call.duration.TotalSeconds, tags);
             });
         }
     }
 
-    internal static void CountStarted(ReservedTask task, TimeProvider time)
+    internal static void CountStarted(ReservedTask task, TimeProvider time, IBackend backend)
     {
         if (Started.Enabled)
         {
-            Quietly.Run(task, static task => Started.Add(1, TagsOf(task)));
+            Quietly.Run((task, backend), static start => Started.Add(1, TagsOf("process", start.task, start.backend)));
         }
 
         if (Lag.Enabled)
@@ -106,10 +131,10 @@ internal static class Telemetry
 
     internal static bool MeasuresHandlers => ProcessDuration.Enabled;
 
-    internal static void RecordHandler(ReservedTask task, TimeSpan duration, Exception? error) =>
-        Quietly.Run((task, duration, error), static run =>
+    internal static void RecordHandler(ReservedTask task, IBackend backend, TimeSpan duration, Exception? error) =>
+        Quietly.Run((task, backend, duration, error), static run =>
         {
-            var tags = TagsOf(run.task);
+            var tags = TagsOf("process", run.task, run.backend);
             AddError(ref tags, run.error?.GetType().FullName);
             ProcessDuration.Record(run.duration.TotalSeconds, tags);
         });
@@ -149,7 +174,15 @@ internal static class Telemetry
         }
     }
 
-    private static TagList TagsOf(ReservedTask task) => TagsOf(task.Queue, task.Name);
+    private static TagList TagsOf(ReservedTask task) =>
+        new() { { SystemTag, SystemValue }, { QueueTag, task.Queue }, { TaskNameTag, task.Name } };
+
+    private static TagList TagsOf(string operation, ReservedTask task, IBackend backend)
+    {
+        var tags = TagsOf(operation, task.Queue, (backend as MeasuredBackend)?.Server);
+        tags.Add(TaskNameTag, task.Name);
+        return tags;
+    }
 
     private static void AddError(ref TagList tags, string? error)
     {
@@ -159,6 +192,23 @@ internal static class Telemetry
         }
     }
 
-    private static TagList TagsOf(string queue, string name) =>
-        new() { { SystemTag, SystemValue }, { QueueTag, queue }, { TaskNameTag, name } };
+    private static TagList TagsOf(string operation, string? queue, IServerAddress? server)
+    {
+        var tags = new TagList { { SystemTag, SystemValue }, { OperationNameTag, operation } };
+        if (queue is not null)
+        {
+            tags.Add(QueueTag, queue);
+        }
+
+        if (server?.Address is { } address)
+        {
+            tags.Add(AddressTag, address);
+            if (server.Port is { } port)
+            {
+                tags.Add(PortTag, port);
+            }
+        }
+
+        return tags;
+    }
 }

@@ -61,6 +61,19 @@ internal sealed partial class PostgresStore
 
     internal string SchemaName => _schema;
 
+    /// <summary>The host, or the folder of a Unix socket; null if there are several.</summary>
+    internal string? Address => Host is { Length: > 0 } host && !host.Contains(',', StringComparison.Ordinal)
+        ? host.StartsWith('/') ? host : host.Split(':')[0]
+        : null;
+
+    /// <summary>The TCP port; null for a Unix socket. A host may name its own.</summary>
+    internal int? Port =>
+        Address is null or ['/', ..] ? null
+        : Host.Split(':') is [_, var port] ? int.Parse(port, CultureInfo.InvariantCulture)
+        : _connection.Port;
+
+    private string Host => _connection.Host ?? "";
+
     /// <summary>The channel of its notifications, which also begins the names of its advisory locks.</summary>
     internal string Channel => "errand:" + _schema;
 
