@@ -23,6 +23,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
     private Thread? _thread; // Started once, under the lock; joined by dispose.
     private Task? _disposal; // Set once, under the lock.
 
+    private readonly long _slack; // How exactly two plans for one time agree, in timestamps: some are in whole ms of a clock that moves.
     private readonly Lock _turns = new(); // Held by whoever takes a turn: the thread, or a caller that is alone.
     private volatile bool _isCalm; // Hint: the last turn had one operation at most, so that the next caller may be alone.
 
@@ -50,6 +51,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
         _reserving = reserving;
         _logger = logger;
         _time = options.TimeProvider;
+        _slack = _time == TimeProvider.System ? _time.TimestampFrequency / 500 : 0;
         _agenda = new Agenda(_time);
         inbox.StartWith(Start);
     }
@@ -156,7 +158,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
             Arrived.Clear();
             Arrived.Add(operation);
             TakeTurn();
-            if (DueAt(TimeToWait(_agenda)) < _wakesAt)
+            if (DueAt(TimeToWait(_agenda)) < _wakesAt - _slack)
             {
                 _inbox.Ring(); // The thread sleeps for too long now.
             }
