@@ -14,10 +14,17 @@ public sealed record TaskQueueOptions
     /// </summary>
     public JsonSerializerOptions? Json { get; init; }
 
+    /// <summary>
+    /// Whether every payload must have a name of its own ([<see cref="TaskNameAttribute"/>]), so that no type that is renamed or moved
+    /// leaves its stored tasks behind. Default is false: a type without it is stored under its type name.
+    /// </summary>
+    public bool RequireTaskName { get; init; }
+
     /// <summary>These options with what a configuration says: its words win.</summary>
     internal TaskQueueOptions With(OptionValues values) => this with
     {
         MaxPayloadBytes = values.Read(nameof(MaxPayloadBytes), MaxPayloadBytes),
+        RequireTaskName = values.Read(nameof(RequireTaskName), RequireTaskName),
     };
 
     internal TaskQueueOptions Validated()

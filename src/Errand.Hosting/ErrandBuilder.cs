@@ -142,6 +142,14 @@ public sealed partial class ErrandBuilder : IErrandBuilder
     }
 
     /// <summary>
+    /// Asks for a name of its own for every payload ([<see cref="TaskNameAttribute"/>]), so that no type that is renamed or moved leaves
+    /// its stored tasks behind. A payload without it is refused when the host starts, or when it is enqueued.
+    /// </summary>
+    /// <returns>This builder, to go on with.</returns>
+    public ErrandBuilder RequireTaskName() =>
+        ConfigureQueue(queue => queue with { RequireTaskName = true }).ConfigureWorker(worker => worker with { RequireTaskName = true });
+
+    /// <summary>
     /// Runs no worker in this process, which only enqueues and reads results: tasks are left to other processes. Handlers and workers
     /// may be added all the same, and are not used. Within <c>AddWorker</c> it leaves out that worker alone.
     /// </summary>

@@ -1,3 +1,4 @@
+using Errand.Payloads;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -31,6 +32,7 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
             options => options.Validated());
         StoreWait = ReadStoreWait();
         CheckHandlers();
+        CheckTaskNames();
         var backend = CreateBackend();
         CheckNames();
         if (backend is null || _problems.Count > 0)
@@ -164,11 +166,32 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
         var knows = _services.GetService<IServiceProviderIsService>(); // A container of somebody else's may not tell.
         if (_builder.HasWorker && knows is not null)
         {
-            _problems.AddRange(
+            _problems.AddRange((
                 from handler in _builder.Handlers.Concat(_builder.Workers.Values.SelectMany(one => one.Handlers))
-                from service in handler.Services
-                where !knows.IsService(service)
-                select $"the handler of {handler.Payload.Name} asks for {service.Name}, which is not registered");
+                let source = handler.Source
+                from service in source.MissingIn(knows, _builder.Services)
+                select $"the handler of {handler.Payload.Name} {(source.Class is { } type ? $"({type.Name}) " : "")}asks for {service}, "
+                    + "which is not registered").Distinct(StringComparer.Ordinal));
+        }
+    }
+
+    /// <summary>A name belongs to one payload in all workers; each handler's own list has been checked as it was filled.</summary>
+    private void CheckTaskNames()
+    {
+        var names = new TaskNames();
+        foreach (var worker in _workers)
+        {
+            foreach (var payload in worker.Handlers.Copy().Values.Select(handler => handler.Payload).Distinct())
+            {
+                try
+                {
+                    names.Of(payload, worker.Options.RequireTaskName);
+                }
+                catch (ArgumentException e)
+                {
+                    _problems.Add(e.Message.TrimEnd('.'));
+                }
+            }
         }
     }
 
