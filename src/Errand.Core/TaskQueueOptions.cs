@@ -9,8 +9,9 @@ public sealed record TaskQueueOptions
     public int MaxPayloadBytes { get; init; } = Defaults.MaxPayloadBytes;
 
     /// <summary>
-    /// How payloads and results are turned to JSON. Default is null: System.Text.Json by reflection. In an ahead-of-time
-    /// compiled program give the options of a source-generated context: <c>MyJsonContext.Default.Options</c>.
+    /// How payloads and results are turned to JSON; the worker's must agree. Default is null: System.Text.Json by reflection, with nullable
+    /// annotations and required constructor parameters respected. Ordinary options work as they are. In an ahead-of-time compiled
+    /// program give the options of a source-generated context: <c>MyJsonContext.Default.Options</c>.
     /// </summary>
     public JsonSerializerOptions? Json { get; init; }
 

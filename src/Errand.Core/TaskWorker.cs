@@ -39,7 +39,8 @@ public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
     /// <param name="logger">The worker's log. Default is null: none.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work. The exception lists every problem.</exception>
     /// <exception cref="ArgumentException">
-    /// The name of a payload belongs to another payload that a queue or worker of this backend knows, or has to be given and is not.
+    /// The name of a payload belongs to another payload that a queue or worker of this backend knows, or has to be given and is not; or a
+    /// payload or result would not come back from JSON as it went.
     /// </exception>
     public TaskWorker(
         IBackend backend, TaskHandlers handlers, TaskWorkerOptions? options = null, ILogger<TaskWorker>? logger = null)
@@ -56,6 +57,7 @@ public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
         foreach (var handler in _handlers.Values)
         {
             _backend.Names.Of(handler.Payload, _options.RequireTaskName);
+            handler.Check(_serializer);
         }
     }
 

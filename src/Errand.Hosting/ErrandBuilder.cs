@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Errand.Hosting;
@@ -139,6 +140,19 @@ public sealed partial class ErrandBuilder : IErrandBuilder
         var before = WorkerChanges;
         WorkerChanges = options => change(before(options));
         return this;
+    }
+
+    /// <summary>How payloads and results are turned to JSON, for the queue and for every worker.</summary>
+    /// <param name="json">
+    /// Ordinary options, or those of a source-generated context. They are as strict as they say about null and missing values; those that
+    /// Errand uses without this respect nullable annotations and required constructor parameters.
+    /// </param>
+    /// <returns>This builder, to go on with.</returns>
+    public ErrandBuilder UseJson(JsonSerializerOptions json)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        RefuseWithinWorker("The JSON options");
+        return ConfigureQueue(queue => queue with { Json = json }).ConfigureWorker(worker => worker with { Json = json });
     }
 
     /// <summary>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Errand.Payloads;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -27,12 +28,13 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
             "Queue", new TaskQueueOptions(), (options, values) => options.With(values), builder.QueueChanges,
             options => options.Validated());
         AddWorkers();
+        ShareJson();
         Health = Configured(
             "Health", new ErrandHealthOptions(), (options, values) => options.With(values), HealthChanges(),
             options => options.Validated());
         StoreWait = ReadStoreWait();
         CheckHandlers();
-        CheckTaskNames();
+        CheckPayloads();
         var backend = CreateBackend();
         CheckNames();
         if (backend is null || _problems.Count > 0)
@@ -47,7 +49,7 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
 
     internal IBackend Backend { get; }
 
-    internal TaskQueueOptions Queue { get; }
+    internal TaskQueueOptions Queue { get; private set; }
 
     /// <summary>The workers of this process; none if it only enqueues.</summary>
     internal IReadOnlyList<WorkerPlan> Workers => _workers;
@@ -175,17 +177,40 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>A name belongs to one payload in all workers; each handler's own list has been checked as it was filled.</summary>
-    private void CheckTaskNames()
+    /// <summary>
+    /// What the queue writes the workers read, and the other way round. Options that were given to one of them are those of all.
+    /// </summary>
+    private void ShareJson()
+    {
+        JsonSerializerOptions?[] given =
+            [.. _workers.Select(worker => worker.Options.Json).Append(Queue.Json).Where(json => json is not null).Distinct()];
+        if (given.Length > 1)
+        {
+            _problems.Add("the queue and the workers have different JSON options, and could not read each other; set them once with UseJson");
+        }
+        else if (given.Length == 1)
+        {
+            Queue = Queue with { Json = given[0] };
+            for (var i = 0; i < _workers.Count; i++)
+            {
+                _workers[i] = _workers[i] with { Options = _workers[i].Options with { Json = given[0] } };
+            }
+        }
+    }
+
+    /// <summary>A name belongs to one payload in all workers; and what is stored comes back from JSON as it went.</summary>
+    private void CheckPayloads()
     {
         var names = new TaskNames();
         foreach (var worker in _workers)
         {
-            foreach (var payload in worker.Handlers.Copy().Values.Select(handler => handler.Payload).Distinct())
+            var serializer = new PayloadSerializer(worker.Options.Json, worker.Options.MaxResultBytes);
+            foreach (var handler in worker.Handlers.Copy().Values.Distinct())
             {
                 try
                 {
-                    names.Of(payload, worker.Options.RequireTaskName);
+                    names.Of(handler.Payload, worker.Options.RequireTaskName);
+                    handler.Check(serializer);
                 }
                 catch (ArgumentException e)
                 {

@@ -10,6 +10,9 @@ internal abstract class HandlerBinding(Type payload, bool ownsThread)
     /// <summary>It blocks, or may: it begins on a thread of the worker's own.</summary>
     internal bool OwnsThread { get; } = ownsThread;
 
+    /// <exception cref="ArgumentException">The payload or the result would not come back from JSON as it went.</exception>
+    internal virtual void Check(PayloadSerializer serializer) => serializer.CheckPayload(Payload);
+
     internal abstract object Deserialize(ReadOnlySpan<byte> payload, PayloadSerializer serializer);
 
     internal abstract ValueTask<object?> RunAsync(object payload, TaskContext context);
@@ -39,6 +42,12 @@ internal sealed class HandlerBinding<TPayload, TResult>(Func<TPayload, TaskConte
     : HandlerBinding(typeof(TPayload), ownsThread)
     where TPayload : ITaskPayload
 {
+    internal override void Check(PayloadSerializer serializer)
+    {
+        base.Check(serializer);
+        serializer.CheckResult(typeof(TResult));
+    }
+
     internal override object Deserialize(ReadOnlySpan<byte> payload, PayloadSerializer serializer) =>
         serializer.DeserializePayload<TPayload>(payload);
 
