@@ -78,6 +78,21 @@ public sealed class LostAnswerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_success_of_a_task_that_ended_otherwise_stays_refused_when_its_answer_is_lost()
+    {
+        var owner = await BeginAsync();
+        await _backend.EnqueueAsync([Some]);
+        var lease = (await TakeAsync(owner, TimeSpan.Zero))[0].Lease;
+        // As whoever sweeps a lost worker's tasks does, under the same owner and epoch.
+        Assert.True(await _backend.SettleAsync(lease, new Settlement.Cancelled()));
+        _proxy.CutAnswerTo("20, result");
+
+        Assert.False(await _backend.MarkSuccessAsync(lease, "1"u8.ToArray()));
+        Assert.Equal(1, _proxy.Cuts);
+        Assert.Equal(TaskState.Cancelled, (await _backend.GetResultAsync(lease.Id, TimeSpan.Zero))!.State);
+    }
+
+    [Fact]
     public async Task A_retry_that_lost_its_answer_counts_once()
     {
         var owner = await BeginAsync();

@@ -10,7 +10,7 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
     private readonly List<SettleRow>?[] _rows = new List<SettleRow>?[Enum.GetValues<SettleKind>().Length];
     private readonly HashSet<TaskLease> _leases = []; // A lease settles once.
     private readonly HashSet<(long Id, long Epoch)> _settled = [];
-    private List<TaskLease>? _mayBeArchived; // By a turn whose answer was lost.
+    private List<(TaskLease Lease, int State)>? _mayBeArchived; // By a turn whose answer was lost; in this state, 0 for any.
     private List<TaskLease>? _mayBeGivenUp;
 
     /// <returns>False when the lease is among them already.</returns>
@@ -24,7 +24,7 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
         (_rows[(int)kind] ??= []).Add(row);
         if (mayBeDone)
         {
-            (_mayBeArchived ??= []).Add(row.Lease);
+            (_mayBeArchived ??= []).Add((row.Lease, StateAfter(kind)));
             if (kind is SettleKind.Retry or SettleKind.Snooze or SettleKind.Release)
             {
                 (_mayBeGivenUp ??= []).Add(row.Lease);
@@ -131,7 +131,8 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
 
     /// <summary>
     /// Whether a settlement that finds nothing to settle was committed earlier, by a turn whose answer was lost. It was
-    /// if this owner and epoch archived the task. A retry or release was, whatever became of the task, while the owner
+    /// if this owner and epoch archived the task in the state that it asked for: whoever sweeps a lost worker's tasks ends those that are to
+    /// be cancelled under the same owner and epoch. A retry or release was, whatever became of the task, while the owner
     /// stands: a task is taken from its owner only after the owner's row is gone.
     /// </summary>
     private void AddDoubtful(Turn turn)
@@ -139,7 +140,8 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
         if (_mayBeArchived is { } archived)
         {
             // Whoever waits for its result has not been told.
-            WithLeases(turn.End(Settling.WasArchivedSql, NoteSettled), archived);
+            WithLeases(turn.End(Settling.WasArchivedSql, NoteSettled), archived.ConvertAll(one => one.Lease))
+                .With("states", Column(archived, static one => one.State));
         }
 
         if (_mayBeGivenUp is { } givenUp)
@@ -147,6 +149,15 @@ internal sealed class SettleRows(Settling settling) : TurnRows(TurnStage.Settle)
             WithLeases(turn.Add(Settling.WasGivenUpSql, NoteSettled), givenUp);
         }
     }
+
+    /// <summary>The state in which a task ends by a settlement; 0 if it is to live on, and may end in any.</summary>
+    private static int StateAfter(SettleKind kind) => kind switch
+    {
+        SettleKind.Success => (int)TaskState.Succeeded,
+        SettleKind.Failure => (int)TaskState.Failed,
+        SettleKind.Cancel => (int)TaskState.Cancelled,
+        _ => 0,
+    };
 
     private static TurnBatch WithLeases(TurnBatch batch, List<SettleRow> rows) => batch
         .With("ids", Column(rows, static row => row.Lease.Id.Value))

@@ -115,8 +115,8 @@ internal sealed class Settling(StoreClock clock, Expiry expiry, Vacuum vacuum)
     internal const string WasArchivedSql = """
         select f.id, f.epoch
         from   errand.errand_finished f
-        join   unnest(@ids, @owners, @epochs) as s (id, owner, epoch)
-               on f.id = s.id and f.owner = s.owner and f.epoch = s.epoch
+        join   unnest(@ids, @owners, @epochs, @states) as s (id, owner, epoch, state)
+               on f.id = s.id and f.owner = s.owner and f.epoch = s.epoch and s.state in (0, f.state)
         """;
 
     // language=postgresql

@@ -101,16 +101,26 @@ internal sealed class Settling(ResultWaits<Turn> results, RunningTasks running) 
     internal override void Rest(Turn copy) => copy.WaitAgain(copy.Now, copy.Statement(ReleaseAllSql).With(Turn.Nobody));
 
     // language=sqlite
-    private const string WasArchivedSql = "select 1 from errand_finished where id = @id and epoch = @epoch";
+    private const string WasArchivedSql = "select 1 from errand_finished where id = @id and epoch = @epoch and @state in (0, state)";
 
     /// <summary>
     /// Whether a settlement that held in a transaction, and finds nothing to settle now, was committed after all. It
-    /// was when the task was archived by this epoch; and it was, whatever became of the task, while the owner stands:
+    /// was when the task was archived by this epoch in the state that it asked for, because whoever sweeps a lost worker's tasks
+    /// ends those that are to be cancelled under the same epoch; and it was, whatever became of the task, while the owner stands:
     /// whoever takes a task from an owner takes the owner away first.
     /// </summary>
-    private static bool WasCommitted(Turn turn, TaskLease lease) =>
-        turn.Statement(WasArchivedSql).With(lease.Id.Value).With(lease.Epoch).Scalar() is not null
+    private static bool WasCommitted(Turn turn, TaskLease lease, Settlement settlement) =>
+        turn.Statement(WasArchivedSql).With(lease.Id.Value).With(lease.Epoch).With(StateAfter(settlement)).Scalar() is not null
         || Incarnations.IsThere(turn, lease.Owner.Value);
+
+    /// <summary>The state in which a task ends by a settlement; 0 if it is to live on, and may end in any.</summary>
+    private static int StateAfter(Settlement settlement) => settlement switch
+    {
+        Settlement.Succeeded => (int)TaskState.Succeeded,
+        Settlement.Failed => (int)TaskState.Failed,
+        Settlement.Cancelled => (int)TaskState.Cancelled,
+        _ => 0,
+    };
 
     // language=sqlite
     private const string HoldsSql = $"select 1 from errand_tasks where {Turn.Fence}";
@@ -129,7 +139,7 @@ internal sealed class Settling(ResultWaits<Turn> results, RunningTasks running) 
 
         internal override void Run(Turn turn)
         {
-            Result = Write(turn) || (_heldBefore && MayBeDone && WasCommitted(turn, lease));
+            Result = Write(turn) || (_heldBefore && MayBeDone && WasCommitted(turn, lease, settlement));
             _heldBefore = Result;
         }
 
