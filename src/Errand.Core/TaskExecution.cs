@@ -51,7 +51,10 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
 
     internal ReservedTask Reserved => _task;
 
-    /// <summary>Runs on a thread of the pool.</summary>
+    /// <summary>Its handler begins on a thread of the worker's own.</summary>
+    internal bool OwnsThread => _handler.OwnsThread;
+
+    /// <summary>Runs on a thread of the pool, or of the worker's own.</summary>
     void IThreadPoolWorkItem.Execute() => _ = RunAsync();
 
     /// <summary>Cancels the handler's token. Its callbacks run on the thread pool, never on the caller.</summary>

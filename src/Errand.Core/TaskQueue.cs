@@ -16,7 +16,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
 {
     private readonly MeasuredBackend _backend;
     private readonly PayloadSerializer _serializer;
-    private readonly TaskNames _names = new();
+    private readonly bool _requiresTaskName;
     private volatile bool _disposed;
 
     /// <summary>Creates a queue on <paramref name="backend"/>, which the caller disposes.</summary>
@@ -29,6 +29,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
         options = (options ?? new TaskQueueOptions()).Validated();
         _backend = MeasuredBackend.Over(backend);
         _serializer = new PayloadSerializer(options.Json, options.MaxPayloadBytes);
+        _requiresTaskName = options.RequireTaskName;
     }
 
     /// <summary>The store, for packages that need more of it than the queue.</summary>
@@ -65,7 +66,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
     /// <param name="options">Queue, priority, due time and the like. Default is null: all defaults.</param>
     /// <param name="cancellationToken">Ends the wait. A task that was already submitted is still committed.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work. The exception lists every problem.</exception>
-    /// <exception cref="ArgumentException">The payload is too large or cannot be written as JSON, or its name is not allowed.</exception>
+    /// <exception cref="ArgumentException">The payload is too large or cannot be written as JSON, or its name is not allowed or belongs to another payload.</exception>
     /// <exception cref="InvalidOperationException">
     /// <see cref="EnqueueOptions.Transaction"/> is set, and the store cannot take part in it; or it is null in a <c>TransactionScope</c>.
     /// </exception>
@@ -282,7 +283,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
         return new NewTask
         {
             Id = options.Id,
-            Name = _names.Of(task.GetType()).Name,
+            Name = _backend.Names.Of(task.GetType(), _requiresTaskName).Name,
             Queue = options.Queue,
             Priority = options.Priority,
             Delay = options.Delay,

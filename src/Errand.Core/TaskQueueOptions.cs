@@ -9,15 +9,23 @@ public sealed record TaskQueueOptions
     public int MaxPayloadBytes { get; init; } = Defaults.MaxPayloadBytes;
 
     /// <summary>
-    /// How payloads and results are turned to JSON. Default is null: System.Text.Json by reflection. In an ahead-of-time
-    /// compiled program give the options of a source-generated context: <c>MyJsonContext.Default.Options</c>.
+    /// How payloads and results are turned to JSON; the worker's must agree. Default is null: System.Text.Json by reflection, with nullable
+    /// annotations and required constructor parameters respected. Ordinary options work as they are. In an ahead-of-time compiled
+    /// program give the options of a source-generated context: <c>MyJsonContext.Default.Options</c>.
     /// </summary>
     public JsonSerializerOptions? Json { get; init; }
+
+    /// <summary>
+    /// Whether every payload must have a name of its own ([<see cref="TaskNameAttribute"/>]), so that no type that is renamed or moved
+    /// leaves its stored tasks behind. Default is false: a type without it is stored under its type name.
+    /// </summary>
+    public bool RequireTaskName { get; init; }
 
     /// <summary>These options with what a configuration says: its words win.</summary>
     internal TaskQueueOptions With(OptionValues values) => this with
     {
         MaxPayloadBytes = values.Read(nameof(MaxPayloadBytes), MaxPayloadBytes),
+        RequireTaskName = values.Read(nameof(RequireTaskName), RequireTaskName),
     };
 
     internal TaskQueueOptions Validated()

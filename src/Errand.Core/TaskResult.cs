@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Errand.Payloads;
 
 namespace Errand;
@@ -30,7 +31,8 @@ public sealed record TaskResult
     /// <summary>The last error with its stack, at most 16 KiB; null if the task succeeded.</summary>
     public string? Error { get; init; }
 
-    /// <summary>The handler's result as UTF-8 JSON; empty if there is none.</summary>
+    /// <summary>The handler's result as UTF-8 JSON; empty if there is none. In JSON of this object it is that JSON itself, or null.</summary>
+    [JsonConverter(typeof(RawJson))]
     public ReadOnlyMemory<byte> Value { get; init; }
 
     internal PayloadSerializer? Serializer { get; init; }

@@ -1,8 +1,9 @@
 namespace Errand;
 
-/// <summary>Where a task stands. The numbers are stored and never change: 1x is live, 2x is final.</summary>
+/// <summary>Where a task stands. The numbers are stored and never change: 1x is live, 2x is final. In JSON it is its name.</summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage(
     "Design", "CA1008:Enums should have zero value", Justification = "No task is in no state.")]
+[System.Text.Json.Serialization.JsonConverter(typeof(System.Text.Json.Serialization.JsonStringEnumConverter<TaskState>))]
 public enum TaskState
 {
     /// <summary>Due, and waiting for a free worker.</summary>

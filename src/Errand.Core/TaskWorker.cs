@@ -12,7 +12,8 @@ namespace Errand;
 /// </summary>
 /// <remarks>
 /// A handler may run more than once for one task, because its process can die and its lease can run out. Make its effects safe to
-/// repeat; <see cref="TaskContext.Id"/> is the same every time. Handlers run on the thread pool.
+/// repeat; <see cref="TaskContext.Id"/> is the same every time. Handlers that return a task run on the thread pool. The others, and those
+/// that are marked as <see cref="LongRunningAttribute"/>, run on threads of the worker's own.
 /// </remarks>
 public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
 {
@@ -24,6 +25,7 @@ public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
     private readonly TaskWorkerOptions _options;
     private readonly PayloadSerializer _serializer;
     private readonly ILogger _logger;
+    private readonly HandlerThreads? _threads; // For handlers that block; null if there is none.
     private readonly ReportQueue _reports = new(); // Of the heartbeat thread.
     private readonly SemaphoreSlim _lifecycle = new(1); // Held by start, stop and dispose: one at a time.
     private Run? _run;
@@ -36,6 +38,10 @@ public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
     /// <param name="options">Queues, concurrency, lease and the like. Default is null: all defaults.</param>
     /// <param name="logger">The worker's log. Default is null: none.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work. The exception lists every problem.</exception>
+    /// <exception cref="ArgumentException">
+    /// The name of a payload belongs to another payload that a queue or worker of this backend knows, or has to be given and is not; or a
+    /// payload or result would not come back from JSON as it went.
+    /// </exception>
     public TaskWorker(
         IBackend backend, TaskHandlers handlers, TaskWorkerOptions? options = null, ILogger<TaskWorker>? logger = null)
     {
@@ -47,6 +53,12 @@ public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
         options = (options ?? new TaskWorkerOptions()).Validated();
         _options = options with { TimeProvider = QuietClock.Over(options.TimeProvider, _logger) };
         _serializer = new PayloadSerializer(_options.Json, _options.MaxResultBytes);
+        _threads = _handlers.Values.Any(handler => handler.OwnsThread) ? new HandlerThreads() : null;
+        foreach (var handler in _handlers.Values)
+        {
+            _backend.Names.Of(handler.Payload, _options.RequireTaskName);
+            handler.Check(_serializer);
+        }
     }
 
     /// <summary>Starts reserving and running tasks. Returns when the worker is registered in the store.</summary>
@@ -273,11 +285,24 @@ public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// Takes the slots of tasks that were started, at once, and has their handlers run on the pool. On a thread of the backend's: it
-    /// calls nothing of the user's.
+    /// Takes the slots of tasks that were started, at once, and has their handlers run. On a thread of the backend's: it calls nothing of
+    /// the user's.
     /// </summary>
-    private void Start(Run run, WorkerIncarnation incarnation, IReadOnlyList<ReservedTask> tasks) =>
-        WorkBatch.Queue(Take(run, incarnation, tasks));
+    private void Start(Run run, WorkerIncarnation incarnation, IReadOnlyList<ReservedTask> tasks)
+    {
+        var executions = Take(run, incarnation, tasks);
+        if (_threads is null)
+        {
+            WorkBatch.Queue(executions);
+            return;
+        }
+
+        WorkBatch.Queue(Array.FindAll(executions, static execution => !execution.OwnsThread));
+        foreach (var execution in executions.Where(static execution => execution.OwnsThread))
+        {
+            _threads.Run(execution);
+        }
+    }
 
     private TaskExecution[] Take(Run run, WorkerIncarnation incarnation, IReadOnlyList<ReservedTask> tasks)
     {

@@ -46,6 +46,12 @@ public sealed record TaskWorkerOptions
     /// <summary>How payloads and results are turned to JSON; as <see cref="TaskQueueOptions.Json"/>.</summary>
     public JsonSerializerOptions? Json { get; init; }
 
+    /// <summary>
+    /// Whether every payload must have a name of its own ([<see cref="TaskNameAttribute"/>]), so that no type that is renamed or moved
+    /// leaves its stored tasks behind. Default is false: a type without it is stored under its type name.
+    /// </summary>
+    public bool RequireTaskName { get; init; }
+
     /// <summary>The clock of timeouts and waits. Default is the system's.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
@@ -58,6 +64,7 @@ public sealed record TaskWorkerOptions
         Heartbeat = values.Read(nameof(Heartbeat), Heartbeat),
         ShutdownGrace = values.Read(nameof(ShutdownGrace), ShutdownGrace),
         MaxResultBytes = values.Read(nameof(MaxResultBytes), MaxResultBytes),
+        RequireTaskName = values.Read(nameof(RequireTaskName), RequireTaskName),
     };
 
     private IReadOnlyList<QueueSubscription> ReadQueues(OptionValues values)

@@ -37,7 +37,7 @@ public sealed partial class ErrandBuilder
         where TPayload : ITask
     {
         Services.TryAddScoped<THandler>();
-        return Add<TPayload>((services, task, context) => services.GetRequiredService<THandler>().HandleAsync(task, context));
+        return Add<TPayload>(HandlerSource.Of(typeof(THandler)), (services, task, context) => services.GetRequiredService<THandler>().HandleAsync(task, context));
     }
 
     /// <summary>Adds a class for one payload that it handles with a result; fit for ahead-of-time compilation.</summary>
@@ -52,6 +52,7 @@ public sealed partial class ErrandBuilder
     {
         Services.TryAddScoped<THandler>();
         return Add<TPayload, TResult>(
+            HandlerSource.Of(typeof(THandler)),
             (services, task, context) => services.GetRequiredService<THandler>().HandleAsync(task, context));
     }
 
@@ -98,13 +99,15 @@ public sealed partial class ErrandBuilder
         }
 
         Services.TryAddScoped(type);
+        var source = HandlerSource.Of(type);
         foreach (var one in handled)
         {
             var arguments = one.GetGenericArguments();
             var add = arguments.Length == 1
-                ? ((Func<Type, ErrandBuilder>)AddClass<ITask>).Method
-                : ((Func<Type, ErrandBuilder>)AddClass<ITask<object>, object>).Method;
-            add.GetGenericMethodDefinition().MakeGenericMethod(arguments).CreateDelegate<Func<Type, ErrandBuilder>>(this)(type);
+                ? ((Func<HandlerSource, ErrandBuilder>)AddClass<ITask>).Method
+                : ((Func<HandlerSource, ErrandBuilder>)AddClass<ITask<object>, object>).Method;
+            add.GetGenericMethodDefinition().MakeGenericMethod(arguments)
+                .CreateDelegate<Func<HandlerSource, ErrandBuilder>>(this)(source);
         }
 
         return this;
@@ -116,20 +119,19 @@ public sealed partial class ErrandBuilder
             && one.GetGenericTypeDefinition() is var open && (open == typeof(ITaskHandler<>) || open == typeof(ITaskHandler<,>))),
     ];
 
-    private ErrandBuilder AddClass<TPayload>(Type type)
+    private ErrandBuilder AddClass<TPayload>(HandlerSource source)
         where TPayload : ITask =>
-        Add<TPayload>((services, task, context) =>
-            ((ITaskHandler<TPayload>)services.GetRequiredService(type)).HandleAsync(task, context));
+        Add<TPayload>(source, (services, task, context) =>
+            ((ITaskHandler<TPayload>)services.GetRequiredService(source.Class!)).HandleAsync(task, context));
 
-    private ErrandBuilder AddClass<TPayload, TResult>(Type type)
+    private ErrandBuilder AddClass<TPayload, TResult>(HandlerSource source)
         where TPayload : ITask<TResult> =>
-        Add<TPayload, TResult>((services, task, context) =>
-            ((ITaskHandler<TPayload, TResult>)services.GetRequiredService(type)).HandleAsync(task, context));
+        Add<TPayload, TResult>(source, (services, task, context) =>
+            ((ITaskHandler<TPayload, TResult>)services.GetRequiredService(source.Class!)).HandleAsync(task, context));
 
-    private ErrandBuilder Add<TPayload>(Func<IServiceProvider, TPayload, TaskContext, Task> handler, params Type[] services)
-        where TPayload : ITask
-    {
-        _handlers.Add(new HandlerRegistration(typeof(TPayload), services, (handlers, scopes) => handlers.Add<TPayload>(
+    private ErrandBuilder Add<TPayload>(HandlerSource source, Func<IServiceProvider, TPayload, TaskContext, Task> handler)
+        where TPayload : ITask =>
+        Add(typeof(TPayload), source, (handlers, scopes) => handlers.Add<TPayload>(
             async (task, context) =>
             {
                 var scope = scopes.CreateAsyncScope();
@@ -141,15 +143,13 @@ public sealed partial class ErrandBuilder
                 {
                     await EndAsync(scope, context).ConfigureAwait(false);
                 }
-            })));
-        return this;
-    }
+            },
+            source.OwnsThread));
 
     private ErrandBuilder Add<TPayload, TResult>(
-        Func<IServiceProvider, TPayload, TaskContext, Task<TResult>> handler, params Type[] services)
-        where TPayload : ITask<TResult>
-    {
-        _handlers.Add(new HandlerRegistration(typeof(TPayload), services, (handlers, scopes) => handlers.Add<TPayload, TResult>(
+        HandlerSource source, Func<IServiceProvider, TPayload, TaskContext, Task<TResult>> handler)
+        where TPayload : ITask<TResult> =>
+        Add(typeof(TPayload), source, (handlers, scopes) => handlers.Add<TPayload, TResult>(
             async (task, context) =>
             {
                 var scope = scopes.CreateAsyncScope();
@@ -161,7 +161,17 @@ public sealed partial class ErrandBuilder
                 {
                     await EndAsync(scope, context).ConfigureAwait(false);
                 }
-            })));
+            },
+            source.OwnsThread));
+
+    private ErrandBuilder Add(Type payload, HandlerSource source, Action<TaskHandlers, IServiceScopeFactory> addTo)
+    {
+        // The same class again, found in its assembly perhaps, is no second handler.
+        if (source.Class is null || !_handlers.Exists(one => one.Payload == payload && one.Source.Class == source.Class))
+        {
+            _handlers.Add(new HandlerRegistration(payload, source, addTo));
+        }
+
         return this;
     }
 
@@ -182,7 +192,6 @@ public sealed partial class ErrandBuilder
         }
     }
 
-    /// <summary>A handler: what it handles, the services that it asks for, and how a worker is given it.</summary>
-    internal sealed record HandlerRegistration(
-        Type Payload, IReadOnlyList<Type> Services, Action<TaskHandlers, IServiceScopeFactory> AddTo);
+    /// <summary>A handler: what it handles, where it comes from, and how a worker is given it.</summary>
+    internal sealed record HandlerRegistration(Type Payload, HandlerSource Source, Action<TaskHandlers, IServiceScopeFactory> AddTo);
 }

@@ -4,15 +4,16 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Errand.Hosting;
 
 /// <summary>
-/// Handlers that are lambdas and methods: of the task, its context, and up to four services of the attempt's scope. The types of a
-/// lambda's parameters are written out, and say what it handles.
+/// Handlers that are lambdas and methods of the task, its context, and up to four services of the attempt's scope, fit for ahead-of-time
+/// compilation. The types of a lambda's parameters are written out, and say what it handles.
 /// </summary>
 public sealed partial class ErrandBuilder
 {
     /// <summary>Adds a handler that gives no result; after the context it may ask for up to four services.</summary>
     /// <remarks>
-    /// Services come from a scope of the attempt's own, which ends when the handler has returned. For what is keyed or optional ask
-    /// for the scope's <see cref="IServiceProvider"/>. A service that is not registered is told when the host starts.
+    /// Services come from a scope of the attempt's own, which ends when the handler has returned. A parameter may be a keyed service
+    /// ([<see cref="FromKeyedServicesAttribute"/>]) or the attempt's <see cref="CancellationToken"/>. A service that is not registered is told
+    /// when the host starts.
     /// </remarks>
     /// <typeparam name="TPayload">The payload that it handles.</typeparam>
     /// <param name="handler">Runs one attempt; what it throws fails the attempt.</param>
@@ -21,7 +22,7 @@ public sealed partial class ErrandBuilder
         where TPayload : ITask
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload>((_, task, context) => handler(task, context));
+        return Add<TPayload>(new(handler, [], false), (_, task, context) => handler(task, context));
     }
 
     /// <summary>Adds a handler that gives a result; after the context it may ask for up to four services.</summary>
@@ -35,7 +36,7 @@ public sealed partial class ErrandBuilder
         where TPayload : ITask<TResult>
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload, TResult>((_, task, context) => handler(task, context));
+        return Add<TPayload, TResult>(new(handler, [], false), (_, task, context) => handler(task, context));
     }
 
     /// <inheritdoc cref="AddHandler{TPayload, TResult}(Func{TPayload, TaskContext, Task{TResult}})"/>
@@ -43,7 +44,7 @@ public sealed partial class ErrandBuilder
         where TPayload : ITask<TResult>
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload, TResult>((_, task, context) => Task.FromResult(handler(task, context)));
+        return Add<TPayload, TResult>(new(handler, [], true), (_, task, context) => Task.FromResult(handler(task, context)));
     }
 
     /// <summary>Adds a handler that gives no result.</summary>
@@ -55,7 +56,8 @@ public sealed partial class ErrandBuilder
         where T1 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload>((s, task, context) => handler(task, context, Get<T1>(s)), typeof(T1));
+        var asked = ServiceParameter.Of(handler, typeof(T1));
+        return Add<TPayload>(new(handler, asked, false), (s, task, context) => handler(task, context, Get<T1>(s, context, asked[0])));
     }
 
     /// <summary>Adds a handler that gives a result.</summary>
@@ -69,8 +71,9 @@ public sealed partial class ErrandBuilder
         where T1 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload, TResult>(
-            (s, task, context) => handler(task, context, Get<T1>(s)), typeof(T1));
+        var asked = ServiceParameter.Of(handler, typeof(T1));
+        return Add<TPayload, TResult>(new(handler, asked, false),
+            (s, task, context) => handler(task, context, Get<T1>(s, context, asked[0])));
     }
 
     /// <summary>Adds a handler that gives a result.</summary>
@@ -83,8 +86,9 @@ public sealed partial class ErrandBuilder
         where T1 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload, TResult>(
-            (s, task, context) => Task.FromResult(handler(task, context, Get<T1>(s))), typeof(T1));
+        var asked = ServiceParameter.Of(handler, typeof(T1));
+        return Add<TPayload, TResult>(new(handler, asked, true),
+            (s, task, context) => Task.FromResult(handler(task, context, Get<T1>(s, context, asked[0]))));
     }
 
     /// <summary>Adds a handler that gives no result.</summary>
@@ -98,9 +102,9 @@ public sealed partial class ErrandBuilder
         where T2 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload>(
-            (s, task, context) => handler(task, context, Get<T1>(s), Get<T2>(s)),
-            typeof(T1), typeof(T2));
+        var asked = ServiceParameter.Of(handler, typeof(T1), typeof(T2));
+        return Add<TPayload>(new(handler, asked, false),
+            (s, task, context) => handler(task, context, Get<T1>(s, context, asked[0]), Get<T2>(s, context, asked[1])));
     }
 
     /// <summary>Adds a handler that gives a result.</summary>
@@ -117,9 +121,9 @@ public sealed partial class ErrandBuilder
         where T2 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload, TResult>(
-            (s, task, context) => handler(task, context, Get<T1>(s), Get<T2>(s)),
-            typeof(T1), typeof(T2));
+        var asked = ServiceParameter.Of(handler, typeof(T1), typeof(T2));
+        return Add<TPayload, TResult>(new(handler, asked, false),
+            (s, task, context) => handler(task, context, Get<T1>(s, context, asked[0]), Get<T2>(s, context, asked[1])));
     }
 
     /// <summary>Adds a handler that gives a result.</summary>
@@ -134,9 +138,9 @@ public sealed partial class ErrandBuilder
         where T2 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload, TResult>(
-            (s, task, context) => Task.FromResult(handler(task, context, Get<T1>(s), Get<T2>(s))),
-            typeof(T1), typeof(T2));
+        var asked = ServiceParameter.Of(handler, typeof(T1), typeof(T2));
+        return Add<TPayload, TResult>(new(handler, asked, true),
+            (s, task, context) => Task.FromResult(handler(task, context, Get<T1>(s, context, asked[0]), Get<T2>(s, context, asked[1]))));
     }
 
     /// <summary>Adds a handler that gives no result.</summary>
@@ -152,9 +156,10 @@ public sealed partial class ErrandBuilder
         where T3 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload>(
-            (s, task, context) => handler(task, context, Get<T1>(s), Get<T2>(s), Get<T3>(s)),
-            typeof(T1), typeof(T2), typeof(T3));
+        var asked = ServiceParameter.Of(handler, typeof(T1), typeof(T2), typeof(T3));
+        return Add<TPayload>(new(handler, asked, false),
+            (s, task, context) =>
+                handler(task, context, Get<T1>(s, context, asked[0]), Get<T2>(s, context, asked[1]), Get<T3>(s, context, asked[2])));
     }
 
     /// <summary>Adds a handler that gives a result.</summary>
@@ -173,9 +178,10 @@ public sealed partial class ErrandBuilder
         where T3 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload, TResult>(
-            (s, task, context) => handler(task, context, Get<T1>(s), Get<T2>(s), Get<T3>(s)),
-            typeof(T1), typeof(T2), typeof(T3));
+        var asked = ServiceParameter.Of(handler, typeof(T1), typeof(T2), typeof(T3));
+        return Add<TPayload, TResult>(new(handler, asked, false),
+            (s, task, context) =>
+                handler(task, context, Get<T1>(s, context, asked[0]), Get<T2>(s, context, asked[1]), Get<T3>(s, context, asked[2])));
     }
 
     /// <summary>Adds a handler that gives a result.</summary>
@@ -193,9 +199,10 @@ public sealed partial class ErrandBuilder
         where T3 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload, TResult>(
-            (s, task, context) => Task.FromResult(handler(task, context, Get<T1>(s), Get<T2>(s), Get<T3>(s))),
-            typeof(T1), typeof(T2), typeof(T3));
+        var asked = ServiceParameter.Of(handler, typeof(T1), typeof(T2), typeof(T3));
+        return Add<TPayload, TResult>(new(handler, asked, true),
+            (s, task, context) =>
+                Task.FromResult(handler(task, context, Get<T1>(s, context, asked[0]), Get<T2>(s, context, asked[1]), Get<T3>(s, context, asked[2]))));
     }
 
     /// <summary>Adds a handler that gives no result.</summary>
@@ -213,9 +220,10 @@ public sealed partial class ErrandBuilder
         where T4 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload>(
-            (s, task, context) => handler(task, context, Get<T1>(s), Get<T2>(s), Get<T3>(s), Get<T4>(s)),
-            typeof(T1), typeof(T2), typeof(T3), typeof(T4));
+        var asked = ServiceParameter.Of(handler, typeof(T1), typeof(T2), typeof(T3), typeof(T4));
+        return Add<TPayload>(new(handler, asked, false),
+            (s, task, context) =>
+                handler(task, context, Get<T1>(s, context, asked[0]), Get<T2>(s, context, asked[1]), Get<T3>(s, context, asked[2]), Get<T4>(s, context, asked[3])));
     }
 
     /// <summary>Adds a handler that gives a result.</summary>
@@ -236,9 +244,10 @@ public sealed partial class ErrandBuilder
         where T4 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload, TResult>(
-            (s, task, context) => handler(task, context, Get<T1>(s), Get<T2>(s), Get<T3>(s), Get<T4>(s)),
-            typeof(T1), typeof(T2), typeof(T3), typeof(T4));
+        var asked = ServiceParameter.Of(handler, typeof(T1), typeof(T2), typeof(T3), typeof(T4));
+        return Add<TPayload, TResult>(new(handler, asked, false),
+            (s, task, context) =>
+                handler(task, context, Get<T1>(s, context, asked[0]), Get<T2>(s, context, asked[1]), Get<T3>(s, context, asked[2]), Get<T4>(s, context, asked[3])));
     }
 
     /// <summary>Adds a handler that gives a result.</summary>
@@ -258,12 +267,11 @@ public sealed partial class ErrandBuilder
         where T4 : notnull
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Add<TPayload, TResult>(
-            (s, task, context) =>
-                Task.FromResult(handler(task, context, Get<T1>(s), Get<T2>(s), Get<T3>(s), Get<T4>(s))),
-            typeof(T1), typeof(T2), typeof(T3), typeof(T4));
+        var asked = ServiceParameter.Of(handler, typeof(T1), typeof(T2), typeof(T3), typeof(T4));
+        return Add<TPayload, TResult>(new(handler, asked, true), (s, task, context) =>
+                Task.FromResult(handler(task, context, Get<T1>(s, context, asked[0]), Get<T2>(s, context, asked[1]), Get<T3>(s, context, asked[2]), Get<T4>(s, context, asked[3]))));
     }
 
-    private static T Get<T>(IServiceProvider services)
-        where T : notnull => services.GetRequiredService<T>();
+    private static T Get<T>(IServiceProvider services, TaskContext context, ServiceParameter asked)
+        where T : notnull => (T)asked.Resolve(services, context)!;
 }

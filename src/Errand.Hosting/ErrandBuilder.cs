@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Errand.Hosting;
@@ -140,6 +141,27 @@ public sealed partial class ErrandBuilder : IErrandBuilder
         WorkerChanges = options => change(before(options));
         return this;
     }
+
+    /// <summary>How payloads and results are turned to JSON, for the queue and for every worker.</summary>
+    /// <param name="json">
+    /// Ordinary options, or those of a source-generated context. They are as strict as they say about null and missing values; those that
+    /// Errand uses without this respect nullable annotations and required constructor parameters.
+    /// </param>
+    /// <returns>This builder, to go on with.</returns>
+    public ErrandBuilder UseJson(JsonSerializerOptions json)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        RefuseWithinWorker("The JSON options");
+        return ConfigureQueue(queue => queue with { Json = json }).ConfigureWorker(worker => worker with { Json = json });
+    }
+
+    /// <summary>
+    /// Asks for a name of its own for every payload ([<see cref="TaskNameAttribute"/>]), so that no type that is renamed or moved leaves
+    /// its stored tasks behind. A payload without it is refused when the host starts, or when it is enqueued.
+    /// </summary>
+    /// <returns>This builder, to go on with.</returns>
+    public ErrandBuilder RequireTaskName() =>
+        ConfigureQueue(queue => queue with { RequireTaskName = true }).ConfigureWorker(worker => worker with { RequireTaskName = true });
 
     /// <summary>
     /// Runs no worker in this process, which only enqueues and reads results: tasks are left to other processes. Handlers and workers

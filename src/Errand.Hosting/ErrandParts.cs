@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Errand.Payloads;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -26,11 +28,13 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
             "Queue", new TaskQueueOptions(), (options, values) => options.With(values), builder.QueueChanges,
             options => options.Validated());
         AddWorkers();
+        ShareJson();
         Health = Configured(
             "Health", new ErrandHealthOptions(), (options, values) => options.With(values), HealthChanges(),
             options => options.Validated());
         StoreWait = ReadStoreWait();
         CheckHandlers();
+        CheckPayloads();
         var backend = CreateBackend();
         CheckNames();
         if (backend is null || _problems.Count > 0)
@@ -45,7 +49,7 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
 
     internal IBackend Backend { get; }
 
-    internal TaskQueueOptions Queue { get; }
+    internal TaskQueueOptions Queue { get; private set; }
 
     /// <summary>The workers of this process; none if it only enqueues.</summary>
     internal IReadOnlyList<WorkerPlan> Workers => _workers;
@@ -167,11 +171,55 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
         var knows = _services.GetService<IServiceProviderIsService>(); // A container of somebody else's may not tell.
         if (_builder.HasWorker && knows is not null)
         {
-            _problems.AddRange(
+            _problems.AddRange((
                 from handler in _builder.Handlers.Concat(_builder.Workers.Values.SelectMany(one => one.Handlers))
-                from service in handler.Services
-                where !knows.IsService(service)
-                select $"the handler of {handler.Payload.Name} asks for {service.Name}, which is not registered");
+                let source = handler.Source
+                from service in source.MissingIn(knows, _builder.Services)
+                select $"the handler of {handler.Payload.Name} {(source.Class is { } type ? $"({type.Name}) " : "")}asks for {service}, "
+                    + "which is not registered").Distinct(StringComparer.Ordinal));
+        }
+    }
+
+    /// <summary>
+    /// What the queue writes the workers read, and the other way round. Options that were given to one of them are those of all.
+    /// </summary>
+    private void ShareJson()
+    {
+        JsonSerializerOptions?[] given =
+            [.. _workers.Select(worker => worker.Options.Json).Append(Queue.Json).Where(json => json is not null).Distinct()];
+        if (given.Length > 1)
+        {
+            _problems.Add("the queue and the workers have different JSON options, and could not read each other; set them once with UseJson");
+        }
+        else if (given.Length == 1)
+        {
+            Queue = Queue with { Json = given[0] };
+            for (var i = 0; i < _workers.Count; i++)
+            {
+                _workers[i] = _workers[i] with { Options = _workers[i].Options with { Json = given[0] } };
+            }
+        }
+    }
+
+    /// <summary>A name belongs to one payload in all workers; and what is stored comes back from JSON as it went.</summary>
+    private void CheckPayloads()
+    {
+        var names = new TaskNames();
+        foreach (var worker in _workers)
+        {
+            var serializer = new PayloadSerializer(worker.Options.Json, worker.Options.MaxResultBytes);
+            foreach (var handler in worker.Handlers.Copy().Values.Distinct())
+            {
+                try
+                {
+                    names.Of(handler.Payload, worker.Options.RequireTaskName);
+                    handler.Check(serializer);
+                }
+                catch (ArgumentException e)
+                {
+                    _problems.Add(e.Message.TrimEnd('.'));
+                }
+            }
         }
     }
 

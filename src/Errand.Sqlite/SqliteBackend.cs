@@ -97,7 +97,11 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector, ICommitSi
         IReadOnlyList<NewTask> tasks, CancellationToken cancellationToken = default)
     {
         var copy = Arguments.Copy(tasks);
-        return await _inbox.SubmitAsync(_enqueuing.Enqueue(copy), cancellationToken).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        var enqueue = _enqueuing.Enqueue(copy);
+        return copy.Length == 1 && _writer.TryTakeTurn(enqueue)
+            ? await enqueue.Answer.ConfigureAwait(false)
+            : await _inbox.SubmitAsync(enqueue, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

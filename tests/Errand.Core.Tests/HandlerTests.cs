@@ -74,10 +74,10 @@ public sealed class HandlerTests
     private static void Throw(string text) => throw new FormatException(text);
 
     [Fact]
-    public void A_name_takes_one_handler()
+    public void A_payload_takes_one_handler()
     {
         var handlers = new TaskHandlers().Add<Ping>((_, _) => { });
         var twice = Assert.Throws<InvalidOperationException>(() => handlers.Add<Ping>((_, _) => { }));
-        Assert.Equal("The task name 'ping' has a handler already; each name takes one.", twice.Message);
+        Assert.Equal("'Errand.Tests.Ping' (task name 'ping') has a handler already; each payload takes one.", twice.Message);
     }
 }

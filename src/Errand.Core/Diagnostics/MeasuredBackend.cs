@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Runtime.CompilerServices;
+using Errand.Payloads;
 
 namespace Errand.Diagnostics;
 
@@ -23,6 +24,9 @@ internal sealed class MeasuredBackend : IBackend
         backend as MeasuredBackend ?? Known.GetValue(backend, inner => new MeasuredBackend(inner));
 
     internal OldestAgeProbe OldestAge { get; }
+
+    /// <summary>What its queues and workers of this process call their payloads.</summary>
+    internal TaskNames Names { get; } = new();
 
     /// <summary>Where the store is; null for a file.</summary>
     internal IServerAddress? Server => _server.Value;

@@ -35,6 +35,11 @@ internal abstract class Operation<TTurn> : IThreadPoolWorkItem
     /// <summary>Its turn failed, and it has a transaction to itself.</summary>
     internal bool IsAlone { get; private set; }
 
+    /// <summary>Its caller takes the turn itself and waits for nothing yet: it is told where it is carried out.</summary>
+    protected bool IsInline { get; private set; }
+
+    internal void NoteInline(bool isInline) => IsInline = isInline;
+
     internal void Link(Operation<TTurn>? next) => Next = next;
 
     internal void NoteOutcomeUnknown() => MayBeDone = true;
@@ -108,11 +113,33 @@ internal abstract class Operation<TTurn, TResult> : Operation<TTurn>, IValueTask
     /// <summary>What <see cref="Operation{TTurn}.Run"/> gave, where nobody waits for the answer.</summary>
     internal TResult TakeResult() => Refusal is { } refusal ? throw refusal : Result;
 
-    internal override bool Complete() => TakeAnswer(Refusal);
+    internal override bool Complete()
+    {
+        if (!TakeAnswer(Refusal))
+        {
+            return false;
+        }
+
+        if (IsInline)
+        {
+            Tell();
+        }
+
+        return !IsInline;
+    }
 
     internal override void Fail(Exception exception)
     {
-        if (TakeAnswer(exception))
+        if (!TakeAnswer(exception))
+        {
+            return;
+        }
+
+        if (IsInline)
+        {
+            Tell();
+        }
+        else
         {
             TellSoon();
         }

@@ -315,7 +315,7 @@ internal abstract partial class TurnLoop<TTurn>(PartList<TTurn> parts)
     }
 
     /// <summary>After the turn, and after its callers have been told.</summary>
-    private async Task TidyAsync()
+    protected virtual async Task TidyAsync()
     {
         foreach (var report in _reports)
         {

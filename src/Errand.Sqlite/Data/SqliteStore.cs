@@ -135,10 +135,16 @@ internal sealed class SqliteStore
         $"{Name} or its log was deleted, moved or replaced while it was open. Nothing is read or written any more. Stop every "
         + "program that uses it, put the right file in its place (a backup without files ending in -wal and -shm beside it), and start them again.");
 
-    /// <summary>Begins a transaction that writes, with patience for others that write at this moment.</summary>
-    /// <exception cref="BackendBusyException">Somebody else held the file for longer than the busy timeout.</exception>
-    internal void BeginWriting(SqliteDatabase database)
+    /// <summary>Begins a transaction that writes, by default with patience for others that write at this moment.</summary>
+    /// <exception cref="BackendBusyException">Somebody else held the file, with patience for longer than the busy timeout.</exception>
+    internal void BeginWriting(SqliteDatabase database, bool isPatient = true)
     {
+        if (!isPatient)
+        {
+            database.Statement("begin immediate").Execute();
+            return;
+        }
+
         if (TryBeginWriting(database))
         {
             return;

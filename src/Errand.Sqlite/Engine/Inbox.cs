@@ -60,21 +60,22 @@ internal sealed class Inbox : IInbox<Turn>
     /// <summary>Wakes the writer without leaving anything.</summary>
     internal void Ring() => _filled.Set();
 
-    /// <summary>
-    /// Takes all that is there, oldest first, into <paramref name="operations"/>; waits when there is nothing.
-    /// </summary>
-    internal void TakeAll(List<Operation<Turn>> operations, TimeSpan wait)
+    /// <summary>Nothing waits to be taken.</summary>
+    internal bool IsEmpty => Volatile.Read(ref _top) is null;
+
+    /// <summary>Waits until there is something, or the bell is rung, or the time has passed.</summary>
+    internal void Wait(TimeSpan wait)
     {
-        // Reset before looking: what comes later sets it again.
-        _filled.Reset();
-        Turn(Interlocked.Exchange(ref _top, null), operations);
-        if (operations.Count == 0 && wait != TimeSpan.Zero)
+        if (IsEmpty && wait != TimeSpan.Zero)
         {
             _filled.Wait(wait);
-            _filled.Reset();
-            Turn(Interlocked.Exchange(ref _top, null), operations);
         }
+
+        _filled.Reset(); // Before anything is taken: what comes later sets it again.
     }
+
+    /// <summary>Takes all that is there, oldest first, into <paramref name="operations"/>.</summary>
+    internal void TakeAll(List<Operation<Turn>> operations) => Turn(Interlocked.Exchange(ref _top, null), operations);
 
     /// <summary>Closes the inbox forever, and takes what was left in it.</summary>
     internal void Close(List<Operation<Turn>> operations) => Turn(Interlocked.Exchange(ref _top, Closed), operations);

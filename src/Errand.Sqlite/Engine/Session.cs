@@ -28,11 +28,12 @@ internal sealed class Session(SqliteStore store, SqliteDatabase database, PartLi
     /// <summary>
     /// Begins a transaction that writes, and says which parts must look again because others have written.
     /// </summary>
-    /// <exception cref="BackendBusyException">Somebody else held the file for longer than the busy timeout.</exception>
+    /// <param name="isPatient">Whether it waits while somebody else writes, for the busy timeout at most.</param>
+    /// <exception cref="BackendBusyException">Somebody else held the file.</exception>
     /// <exception cref="SchemaTooNewException">A newer version of Errand has migrated the database.</exception>
-    internal Turn Begin()
+    internal Turn Begin(bool isPatient)
     {
-        store.BeginWriting(database);
+        store.BeginWriting(database, isPatient);
         try
         {
             if (!store.IsMemory && database.HasChanged)

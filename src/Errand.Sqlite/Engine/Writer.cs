@@ -5,7 +5,8 @@ namespace Errand.Sqlite.Engine;
 
 /// <summary>
 /// The one that writes: it takes what callers leave in the inbox, and carries it out turn by turn on a thread of its
-/// own, the only one that uses the session.
+/// own. A caller that is alone takes the turn itself; nobody else uses the session
+/// (docs/decisions/0010-a-lone-caller-takes-the-turn.md).
 /// </summary>
 internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
 {
@@ -22,8 +23,15 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
     private Thread? _thread; // Started once, under the lock; joined by dispose.
     private Task? _disposal; // Set once, under the lock.
 
-    // From here on, every field is the thread's alone.
+    private readonly long _slack; // How exactly two plans for one time agree, in timestamps: some are in whole ms of a clock that moves.
+    private readonly Lock _turns = new(); // Held by whoever takes a turn: the thread, or a caller that is alone.
+    private volatile bool _isCalm; // Hint: the last turn had one operation at most, so that the next caller may be alone.
+
+    // From here on, every field belongs to the one who takes the turn.
     private readonly Agenda _agenda;
+    private long _wakesAt = long.MaxValue; // When the thread wakes by itself: a timestamp of the store's clock.
+    private bool _isAlone; // The turn is taken by a caller, who does not wait for others that write.
+    private bool _wasRefused; // Others wrote: the caller's turn did nothing.
     private Session? _session;
     private bool _wasOpen;
     private ITimer? _alarm;
@@ -43,6 +51,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
         _reserving = reserving;
         _logger = logger;
         _time = options.TimeProvider;
+        _slack = _time == TimeProvider.System ? _time.TimestampFrequency / 500 : 0;
         _agenda = new Agenda(_time);
         inbox.StartWith(Start);
     }
@@ -107,36 +116,108 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
 
     private void Write()
     {
+        var wait = Timeout.InfiniteTimeSpan;
         while (!IsClosing)
         {
-            Arrived.Clear();
-            try
+            _inbox.Wait(wait);
+            _isCalm = false; // The thread goes before callers.
+            lock (_turns)
             {
-                _inbox.TakeAll(Arrived, Sleepable(TimeToWait(_agenda)));
-                TakeTurnAsync().GetAwaiter().GetResult(); // Nothing in it waits: every step of this store is synchronous.
-            }
-            catch (Exception e)
-            {
-                // A fault of ours. No caller may wait forever because of it, and the thread must live on.
-                Quietly.Run(Fault(e), fault => FailAllAsync(fault).GetAwaiter().GetResult());
+                Arrived.Clear();
+                _inbox.TakeAll(Arrived);
+                TakeTurn();
+                wait = Sleepable();
             }
         }
 
         Close();
     }
 
-    /// <summary>On the system's clock the thread sleeps by itself; a clock of tests rings the bell instead.</summary>
-    private TimeSpan Sleepable(TimeSpan wait)
+    /// <summary>
+    /// Takes the turn of one operation on the thread of its caller, who then need not wait for another thread to wake:
+    /// only while nobody else has anything to write, and never for longer than the work itself takes.
+    /// </summary>
+    /// <returns>False when the operation is to be left in the inbox: nothing was done.</returns>
+    internal bool TryTakeTurn(Operation<Turn> operation)
     {
-        if (_time == TimeProvider.System || wait == TimeSpan.Zero || wait == Timeout.InfiniteTimeSpan)
+        // Who has a synchronization context, such as the thread of a user interface, is not kept from it by a disk.
+        if (!_isCalm || SynchronizationContext.Current is not null || _turns.IsHeldByCurrentThread || !_turns.TryEnter())
         {
-            return wait;
+            return false;
         }
 
-        _alarm ??= _time.CreateTimer(static inbox => ((Inbox)inbox!).Ring(), _inbox, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _alarm.Change(wait, Timeout.InfiniteTimeSpan);
-        return Timeout.InfiniteTimeSpan;
+        try
+        {
+            if (!_isCalm || !IsOpen || IsClosing || !_inbox.IsEmpty)
+            {
+                return false;
+            }
+
+            _isAlone = true;
+            operation.NoteInline(true);
+            Arrived.Clear();
+            Arrived.Add(operation);
+            TakeTurn();
+            if (DueAt(TimeToWait(_agenda)) < _wakesAt - _slack)
+            {
+                _inbox.Ring(); // The thread sleeps for too long now.
+            }
+
+            return !_wasRefused;
+        }
+        finally
+        {
+            operation.NoteInline(false);
+            _isAlone = false;
+            _turns.Exit();
+        }
     }
+
+    private void TakeTurn()
+    {
+        _wasRefused = false;
+        try
+        {
+            TakeTurnAsync().GetAwaiter().GetResult(); // Nothing in it waits: every step of this store is synchronous.
+        }
+        catch (Exception e)
+        {
+            // A fault of ours. No caller may wait forever because of it, and the thread must live on.
+            Quietly.Run(Fault(e), fault => FailAllAsync(fault).GetAwaiter().GetResult());
+        }
+
+        _isCalm = Arrived.Count <= 1 && !_wasRefused;
+    }
+
+    /// <summary>
+    /// How long the thread may sleep. On the system's clock it sleeps by itself; a clock of tests rings the bell instead.
+    /// </summary>
+    private TimeSpan Sleepable()
+    {
+        while (true)
+        {
+            var now = Now;
+            var wait = TimeToWait(_agenda);
+            _wakesAt = DueAt(wait);
+            if (_time == TimeProvider.System || wait == TimeSpan.Zero || wait == Timeout.InfiniteTimeSpan)
+            {
+                return wait;
+            }
+
+            _alarm ??= _time.CreateTimer(
+                static inbox => ((Inbox)inbox!).Ring(), _inbox, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _alarm.Change(wait, Timeout.InfiniteTimeSpan);
+            if (Now == now)
+            {
+                return Timeout.InfiniteTimeSpan; // Otherwise the clock was set meanwhile, and the alarm is late.
+            }
+        }
+    }
+
+    /// <summary>When a wait that begins now is over, as a timestamp of the store's clock.</summary>
+    private long DueAt(TimeSpan wait) => wait == Timeout.InfiniteTimeSpan
+        ? long.MaxValue
+        : _time.GetTimestamp() + (long)(wait.TotalSeconds * _time.TimestampFrequency);
 
     protected override ValueTask OpenAsync()
     {
@@ -235,7 +316,7 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
     private Turn Begin()
     {
         _log.BeforeBegin(Session.Database);
-        return Session.Begin();
+        return Session.Begin(isPatient: !_isAlone);
     }
 
     private void Commit()
@@ -251,8 +332,21 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
 
     protected override bool IsHeldUp(BackendException exception) => exception is BackendBusyException;
 
+    protected override Task FailAllAsync(BackendException exception)
+    {
+        if (_isAlone && exception is BackendBusyException)
+        {
+            _wasRefused = true; // The thread has the patience for it.
+            Session.Database.ResetStatements();
+            return Task.CompletedTask;
+        }
+
+        return base.FailAllAsync(exception);
+    }
+
     protected override ValueTask AfterFailureAsync(Exception exception)
     {
+        _isAlone = false; // What is tried again has patience.
         if (exception is BackendFullException)
         {
             _log.Shorten(); // An empty log is the room that can be made here.
@@ -287,6 +381,17 @@ internal sealed class Writer : TurnLoop<Turn>, IAsyncDisposable
                 read.Fail(e as BackendException ?? Fault(e));
             }
         }
+    }
+
+    protected override Task TidyAsync()
+    {
+        if (_isAlone && _log.IsLong)
+        {
+            _inbox.Ring(); // No caller is kept while the log is moved to the database.
+            return Task.CompletedTask;
+        }
+
+        return base.TidyAsync();
     }
 
     protected override void ReportUpkeepFailed(Exception exception) => Log.UpkeepFailed(_logger, _store.Path, exception);

@@ -144,6 +144,13 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
         }
     }
 
+    /// <summary>The log is to be moved to the database, which takes time, and patience while readers hold it back.</summary>
+    internal bool IsLong => IsFull || IsHeldBack;
+
+    private bool IsFull => _pagesInLog >= options.CheckpointPages;
+
+    private bool IsHeldBack => _framesInLog >= 2 * options.CheckpointPages;
+
     internal override void Plan(Agenda agenda)
     {
         if (_unsyncedSince is { } unsynced)
@@ -175,12 +182,12 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
             return default;
         }
 
-        if (_pagesInLog >= options.CheckpointPages || HasGrown())
+        if (IsFull || HasGrown())
         {
             Checkpoint(reader.Database);
         }
 
-        if (_framesInLog >= 2 * options.CheckpointPages && _presses.IsDue)
+        if (IsHeldBack && _presses.IsDue)
         {
             Press(reader.Database);
         }
