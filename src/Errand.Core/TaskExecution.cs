@@ -211,7 +211,7 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
         catch (Exception e)
         {
             // The user's code may throw anything, and what it throws is data.
-            return context.IsCompletedByHandler ? new AttemptOutcome(null, e) : Conclude(e);
+            return (context.IsCompletedByHandler ? new AttemptOutcome(null, e) : Conclude(e)) with { Thrown = e };
         }
         finally
         {

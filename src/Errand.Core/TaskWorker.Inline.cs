@@ -8,9 +8,19 @@ namespace Errand;
 /// </summary>
 public sealed partial class TaskWorker
 {
+    internal bool Handles(string name) => _handlers.ContainsKey(name);
+
     /// <summary>Starts the task that is offered first, as the loop would.</summary>
     /// <returns>The task, and how its attempt ends; null when none is due.</returns>
-    internal async Task<(ReservedTask Task, Task<AttemptOutcome> Outcome)?> StartOneAsync(CancellationToken cancellationToken)
+    internal Task<(ReservedTask Task, Task<AttemptOutcome> Outcome)?> StartOneAsync(CancellationToken cancellationToken) =>
+        StartOneAsync(_options.Queues, null, cancellationToken);
+
+    /// <summary>Starts the only task of a queue that stands for another one, which its handler sees.</summary>
+    internal Task<(ReservedTask Task, Task<AttemptOutcome> Outcome)?> StartOneOfAsync(
+        string queue, string shown, CancellationToken cancellationToken) => StartOneAsync([queue], shown, cancellationToken);
+
+    private async Task<(ReservedTask Task, Task<AttemptOutcome> Outcome)?> StartOneAsync(
+        IReadOnlyList<QueueSubscription> queues, string? shown, CancellationToken cancellationToken)
     {
         if (_run is not { } run)
         {
@@ -20,12 +30,17 @@ public sealed partial class TaskWorker
 
         var request = new ReserveRequest
         {
-            Owner = run.Incarnation.Owner, Queues = _options.Queues, MaxTasks = 1, Wait = TimeSpan.Zero,
+            Owner = run.Incarnation.Owner, Queues = queues, MaxTasks = 1, Wait = TimeSpan.Zero,
         };
         var tasks = await _backend.ReserveAsync(request, cancellationToken).ConfigureAwait(false);
         if (tasks.Count == 0)
         {
             return null;
+        }
+
+        if (shown is not null)
+        {
+            tasks = [tasks[0] with { Queue = shown }];
         }
 
         var execution = Take(run, run.Incarnation, tasks)[0];

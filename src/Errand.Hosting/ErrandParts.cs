@@ -56,6 +56,9 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
 
     internal ErrandHealthOptions Health { get; }
 
+    /// <summary>Whether a test runs the tasks, in a store of its own.</summary>
+    internal bool IsUnderTest => _services.GetService<TestStore>() is not null;
+
     /// <summary>How long the start waits for a store that cannot be used yet.</summary>
     internal TimeSpan StoreWait { get; }
 
@@ -222,6 +225,11 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
 
     private IBackend? CreateBackend()
     {
+        if (_services.GetService<TestStore>() is { } test)
+        {
+            return test.Create();
+        }
+
         if (_builder.Backend is not { } backend)
         {
             _problems.Add("there is no backend; add one, such as UseSqlite(\"tasks.db\")");

@@ -28,7 +28,7 @@ internal sealed class ErrandService : IHostedLifecycleService, IAsyncDisposable,
         _parts = parts;
         _host = host.Value;
         _logger = logger;
-        _workers = [.. parts.Workers.Select(worker => parts.NewWorker(worker))];
+        _workers = parts.IsUnderTest ? [] : [.. parts.Workers.Select(worker => parts.NewWorker(worker))];
     }
 
     public async Task StartingAsync(CancellationToken cancellationToken)

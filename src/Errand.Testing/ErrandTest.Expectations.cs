@@ -122,7 +122,7 @@ public sealed partial class ErrandTest
         return ResultOf(handle.Id).GetValue<TResult>()!;
     }
 
-    private TaskDetails? Find(TaskId id) => Answer(_engine.FindAsync(id).AsTask());
+    private TaskDetails? Find(TaskId id) => Answer(Inspector.FindAsync(id).AsTask());
 
     /// <summary>The writer's own thread answers; it depends on no thread that could be blocked here.</summary>
     private static T Answer<T>(Task<T> call) => call.GetAwaiter().GetResult();

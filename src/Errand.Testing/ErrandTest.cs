@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
+using Errand.Hosting;
 using Errand.Payloads;
-using Errand.Sqlite;
+using Errand.Running;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 
@@ -14,8 +15,15 @@ namespace Errand.Testing;
 /// <remarks>
 /// <para>
 /// The engine and the pipeline of attempts are those of production: retries, back-off, timeouts, snoozes, expiry and unique keys
-/// behave the same. A store in memory refuses callers' transactions, as in production. Only retention differs: finished tasks are
-/// kept for 3,650 days of the clock.
+/// behave the same. Only retention differs: finished tasks are kept for 3,650 days of the clock.
+/// </para>
+/// <para>
+/// Over a host whose services were given <c>AddErrandTesting</c> it is a service of that host, and its queue, handlers and workers are
+/// those of <c>AddErrand</c>.
+/// </para>
+/// <para>
+/// A task enqueued in a transaction of the caller's exists from its commit on, and never if it is rolled back. The transaction is an
+/// SqliteTransaction or an NpgsqlTransaction on any database; Entity Framework Core has one of the two.
 /// </para>
 /// <para>
 /// Time stands still while a handler runs, unless the handler moves it. If a handler waits for the clock or for its timeout, do not
@@ -28,10 +36,10 @@ namespace Errand.Testing;
 public sealed partial class ErrandTest : IAsyncDisposable, IDisposable
 {
     private readonly ErrandTestOptions _options;
-    private readonly SqliteBackend _engine;
     private readonly RecordingBackend _backend;
     private readonly TaskQueue _queue;
-    private readonly TaskWorker _worker;
+    private readonly TaskWorker[] _workers;
+    private readonly bool _isOfHost; // The host disposes the queue and the store then.
     private readonly PayloadSerializer _serializer;
     private readonly TaskNames _names = new();
     private readonly Lock _lock = new();
@@ -48,19 +56,29 @@ public sealed partial class ErrandTest : IAsyncDisposable, IDisposable
         _options = (options ?? new ErrandTestOptions()).Validated();
         Clock = _options.Clock ?? new FakeTimeProvider();
         var worker = _options.Worker ?? new TaskWorkerOptions { Queues = ["*"] };
-        _engine = new SqliteBackend(
-            ":memory:", new SqliteBackendOptions { TimeProvider = Clock, Retention = TimeSpan.FromDays(3650) });
-        _backend = new RecordingBackend(_engine, Clock);
+        _backend = RecordingBackend.InMemory(Clock);
         _queue = new TaskQueue(_backend, _options.Queue);
-        _worker = new TaskWorker(_backend, handlers ?? new TaskHandlers(), worker with { TimeProvider = Clock }, logger);
+        _workers = [new TaskWorker(_backend, handlers ?? new TaskHandlers(), worker with { TimeProvider = Clock }, logger)];
         _serializer = new PayloadSerializer(_options.Queue.Json, _options.Queue.MaxPayloadBytes);
+    }
+
+    /// <summary>The parts of a host that <c>AddErrand</c> has put together, over the store of the test.</summary>
+    internal ErrandTest(ErrandTestOptions options, FakeTimeProvider clock, ErrandParts parts, TaskQueue queue)
+    {
+        _options = options;
+        _isOfHost = true;
+        Clock = clock;
+        _backend = (RecordingBackend)parts.Backend;
+        _queue = queue;
+        _workers = [.. parts.Workers.Select(worker => parts.NewWorker(worker, clock))];
+        _serializer = new PayloadSerializer(parts.Queue.Json, parts.Queue.MaxPayloadBytes);
     }
 
     /// <summary>The queue, for the code under test. Handlers may enqueue with it too.</summary>
     public ITaskQueue Queue => _queue;
 
     /// <summary>Inspection and administration of the store: pause a queue; find, retry or delete a task.</summary>
-    public IQueueInspector Inspector => _engine;
+    public IQueueInspector Inspector => _backend.Inspector;
 
     /// <summary>
     /// The clock of all parts; give it to the code under test as well. <see cref="AdvanceAsync"/> moves it. A test may also move it
@@ -110,12 +128,7 @@ public sealed partial class ErrandTest : IAsyncDisposable, IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
         var until = Clock.GetUtcNow() + time;
-        if (Interlocked.Exchange(ref _isDraining, 1) == 1)
-        {
-            throw new InvalidOperationException(
-                "A drain is under way. Await it first; while a handler waits for time to pass, move Clock itself.");
-        }
-
+        Begin();
         try
         {
             var ran = await RunDueAsync(0, cancellationToken).ConfigureAwait(false);
@@ -139,13 +152,29 @@ public sealed partial class ErrandTest : IAsyncDisposable, IDisposable
     /// </summary>
     public async ValueTask DisposeAsync()
     {
-        _worker.Abandon();
-        await _queue.DisposeAsync().ConfigureAwait(false);
-        await _engine.DisposeAsync().ConfigureAwait(false);
+        foreach (var worker in _workers)
+        {
+            worker.Abandon();
+        }
+
+        if (!_isOfHost)
+        {
+            await _queue.DisposeAsync().ConfigureAwait(false);
+            await _backend.DisposeAsync().ConfigureAwait(false);
+        }
     }
 
     /// <inheritdoc cref="DisposeAsync"/>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    private void Begin()
+    {
+        if (Interlocked.Exchange(ref _isDraining, 1) == 1)
+        {
+            throw new InvalidOperationException(
+                "A drain is under way. Await it first; while a handler waits for time to pass, move Clock itself.");
+        }
+    }
 
     /// <summary>A handler may have moved the clock past it.</summary>
     private void MoveTo(DateTimeOffset time)
@@ -160,24 +189,9 @@ public sealed partial class ErrandTest : IAsyncDisposable, IDisposable
     private async Task<int> RunDueAsync(int before, CancellationToken cancellationToken)
     {
         var ran = before;
-        while (await _worker.StartOneAsync(cancellationToken).ConfigureAwait(false) is var (task, outcome))
+        while (await StartOneAsync(cancellationToken).ConfigureAwait(false) is var (task, outcome))
         {
-            var started = Clock.GetUtcNow();
-            var ended = await EndAsync(task, outcome, cancellationToken).ConfigureAwait(false);
-            lock (_lock)
-            {
-                _attempts.Add(new RanAttempt
-                {
-                    Id = task.Lease.Id,
-                    Name = task.Name,
-                    Queue = task.Queue,
-                    Attempt = task.Attempt,
-                    Epoch = task.Lease.Epoch,
-                    StartedAt = started,
-                    Exception = ended.Error,
-                });
-            }
-
+            await EndAsync(task, outcome, cancellationToken).ConfigureAwait(false);
             if (++ran > _options.MaxAttempts)
             {
                 throw new ErrandTestException(string.Create(
@@ -191,8 +205,44 @@ public sealed partial class ErrandTest : IAsyncDisposable, IDisposable
         return ran;
     }
 
-    private async Task<Running.AttemptOutcome> EndAsync(
-        ReservedTask task, Task<Running.AttemptOutcome> outcome, CancellationToken cancellationToken)
+    /// <summary>One task at a time, whichever worker it is for.</summary>
+    private async Task<(ReservedTask Task, Task<AttemptOutcome> Outcome)?> StartOneAsync(CancellationToken cancellationToken)
+    {
+        foreach (var worker in _workers)
+        {
+            if (await worker.StartOneAsync(cancellationToken).ConfigureAwait(false) is { } started)
+            {
+                return started;
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<AttemptOutcome> EndAsync(
+        ReservedTask task, Task<AttemptOutcome> outcome, CancellationToken cancellationToken)
+    {
+        var started = Clock.GetUtcNow();
+        var ended = await WithinLimitAsync(task, outcome, cancellationToken).ConfigureAwait(false);
+        lock (_lock)
+        {
+            _attempts.Add(new RanAttempt
+            {
+                Id = task.Lease.Id,
+                Name = task.Name,
+                Queue = task.Queue,
+                Attempt = task.Attempt,
+                Epoch = task.Lease.Epoch,
+                StartedAt = started,
+                Exception = ended.Error,
+            });
+        }
+
+        return ended;
+    }
+
+    private async Task<AttemptOutcome> WithinLimitAsync(
+        ReservedTask task, Task<AttemptOutcome> outcome, CancellationToken cancellationToken)
     {
         var limit = Debugger.IsAttached ? Timeout.InfiniteTimeSpan : _options.HandlerLimit;
         try

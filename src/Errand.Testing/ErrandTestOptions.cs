@@ -5,7 +5,10 @@ namespace Errand.Testing;
 /// <summary>How an <see cref="ErrandTest"/> runs tasks.</summary>
 public sealed record ErrandTestOptions
 {
-    /// <summary>The clock, to share it with the code under test. Default is null: one of its own.</summary>
+    /// <summary>
+    /// The clock, to share it with the code under test. Default is null: one of its own; see <c>AddErrandTesting</c> for that of an
+    /// application.
+    /// </summary>
     public FakeTimeProvider? Clock { get; init; }
 
     /// <summary>The queue's limits and JSON. Default is every default.</summary>
@@ -34,6 +37,30 @@ public sealed record ErrandTestOptions
     internal ErrandTestOptions Validated()
     {
         var problems = new OptionProblems(nameof(ErrandTestOptions));
+        CollectProblems(problems);
+        problems.ThrowIfAny();
+        return this;
+    }
+
+    /// <summary>Over an application, whose queue and workers are given.</summary>
+    internal ErrandTestOptions ValidatedForHost()
+    {
+        var problems = new OptionProblems(nameof(ErrandTestOptions));
+        CollectProblems(problems);
+        foreach (var (name, isSet) in new[] { (nameof(Queue), Queue != new TaskQueueOptions()), (nameof(Worker), Worker is not null) })
+        {
+            if (isSet)
+            {
+                problems.Add($"{name} is set; the application's own is tested: change it with AddErrand(errand => errand.Configure{name}(…))");
+            }
+        }
+
+        problems.ThrowIfAny();
+        return this;
+    }
+
+    private void CollectProblems(OptionProblems problems)
+    {
         problems.Range(MaxAttempts is < 1 or > 10_000_000, nameof(MaxAttempts), MaxAttempts, "1 to 10,000,000");
         problems.Range(
             HandlerLimit != Timeout.InfiniteTimeSpan
@@ -44,8 +71,5 @@ public sealed record ErrandTestOptions
             problems.Add(
                 $"{nameof(Worker)}.TimeProvider is set; give the clock as {nameof(Clock)}, which all parts of a test share");
         }
-
-        problems.ThrowIfAny();
-        return this;
     }
 }

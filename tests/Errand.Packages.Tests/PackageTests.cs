@@ -52,7 +52,7 @@ public sealed class PackageTests(PackedPackages packed)
     [InlineData(
         "Errand.Sqlite", "Errand.Core", "Microsoft.Data.Sqlite.Core 10.0.0", "SQLitePCLRaw.bundle_e_sqlite3 3.0.5")]
     [InlineData(
-        "Errand.Testing", "Errand.Core", "Errand.Sqlite", "Microsoft.Extensions.TimeProvider.Testing 10.0.0")]
+        "Errand.Testing", "Errand.Core", "Errand.Hosting", "Errand.Sqlite", "Microsoft.Extensions.TimeProvider.Testing 10.0.0")]
     public void A_package_depends_on_what_it_uses_and_no_more(string name, params string[] expected)
     {
         using var package = packed.Open(name, "nupkg");

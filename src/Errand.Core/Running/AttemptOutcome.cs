@@ -7,6 +7,9 @@ namespace Errand.Running;
 /// <param name="Exception">The handler's exception; null if it returned, or if it was only cancelled.</param>
 internal readonly record struct AttemptOutcome(Settlement? Settlement, Exception? Exception = null)
 {
+    /// <summary>What the handler threw, as it was: also a cancellation or a snooze. Null if it returned.</summary>
+    internal Exception? Thrown { get; init; }
+
     /// <summary>The exception, if it counts as a failure: a handler may throw anything once its token is cancelled.</summary>
     internal Exception? Error => Settlement is Settlement.Cancelled or Settlement.Released ? null : Exception;
 }

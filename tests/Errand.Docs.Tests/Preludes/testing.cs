@@ -1,4 +1,9 @@
 global using Errand.Testing;
+global using Microsoft.AspNetCore.Hosting;
+global using Microsoft.AspNetCore.Mvc.Testing;
+global using Microsoft.AspNetCore.TestHost;
+global using Microsoft.Data.Sqlite;
+global using Microsoft.Extensions.DependencyInjection;
 global using Microsoft.Extensions.Time.Testing;
 
 public interface IMailer { Task SendAsync(string to, string subject, CancellationToken cancellationToken); }
@@ -7,6 +12,9 @@ public sealed record Remind(string To) : ITask;
 public sealed record Import(string Url) : ITask<int>;
 public sealed class MailHandler(IMailer mailer) : ITaskHandler<SendWelcomeMail> { public Task HandleAsync(SendWelcomeMail task, TaskContext context) => mailer.SendAsync(task.To, "", context.CancellationToken); }
 public sealed class Signup(ITaskQueue queue) { public Task RegisterAsync(string mail) => queue.EnqueueAsync(new Remind(mail)); }
+
+public partial class Program;
+public sealed class ShopFactory : WebApplicationFactory<Outbox> { public ErrandTest Tasks => null!; }
 
 public static partial class Given
 {
