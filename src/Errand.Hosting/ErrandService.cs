@@ -68,16 +68,18 @@ internal sealed class ErrandService : IHostedLifecycleService, IAsyncDisposable,
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Where the host goes without a stop, such as after a failed start: there is no grace then.</summary>
+    /// <summary>
+    /// Where the host goes without a stop, such as after a failed start: there is no grace then. A stop may come beside it or
+    /// later, as when a test's factory and the application's own <c>Run</c> both end the host.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
-        await StopWorkersAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
+        await _graceEnded.CancelAsync().ConfigureAwait(false); // And not disposed: a late stop reads it, and it holds nothing more.
+        await StopWorkersAsync(_graceEnded.Token).ConfigureAwait(false);
         foreach (var worker in _workers)
         {
             await worker.DisposeAsync().ConfigureAwait(false);
         }
-
-        _graceEnded.Dispose();
     }
 
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();

@@ -59,12 +59,12 @@ public sealed class ArchitectureTests
             name => Assert.True(name is "Errand.Core" or "OpenTelemetry.Api", name));
 
     [Fact]
-    public void Testing_knows_core_sqlite_logging_abstractions_and_the_fake_clock() =>
+    public void Testing_knows_hosting_and_sqlite_below_and_no_other_store() =>
         Assert.All(
             References(typeof(ErrandTest).Assembly),
             name => Assert.True(
-                name is "Errand.Core" or "Errand.Sqlite" or "Microsoft.Extensions.Logging.Abstractions"
-                    or "Microsoft.Extensions.TimeProvider.Testing",
+                name is "Errand.Core" or "Errand.Hosting" or "Errand.Sqlite" or "Microsoft.Data.Sqlite" or "SQLitePCLRaw.core"
+                    || name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal),
                 name));
 
     /// <summary>A caller finds the words of a caller in <c>Errand</c>; those of a backend's author are in <c>Errand.Storage</c>.</summary>

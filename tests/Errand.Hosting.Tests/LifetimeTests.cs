@@ -190,4 +190,17 @@ public sealed class LifetimeTests : HostTest
         Assert.Contains(Log.Entries, entry => entry.Id == 205);
         Assert.DoesNotContain(Log.Entries, entry => entry.Id is 106 or 108);
     }
+
+    /// <summary>A test's factory stops the host that the application's own <c>Run</c> has just disposed.</summary>
+    [Fact]
+    public async Task A_stop_that_comes_after_the_disposal_is_no_error()
+    {
+        var (host, _) = await StartHandlingAsync(TimeSpan.FromMinutes(1), UntilCancelledAsync);
+        var service = host.Services.GetServices<IHostedService>().OfType<IHostedLifecycleService>().Single();
+        await ((IAsyncDisposable)host).DisposeAsync();
+
+        await service.StoppingAsync(TestContext.Current.CancellationToken);
+        await service.StopAsync(TestContext.Current.CancellationToken);
+        await service.StoppedAsync(TestContext.Current.CancellationToken);
+    }
 }

@@ -111,7 +111,7 @@ public sealed class IsolationTests(PostgresServer server) : IAsyncLifetime
         await using var worker = new TaskWorker(
             _backend, new TaskHandlers().Add<Count, int>((_, context) => runs.AddOrUpdate(context.Id, 1, (_, times) => times + 1)));
         await worker.StartAsync();
-        var count = new NewTask { Name = "count", Payload = """{"number":1}"""u8.ToArray() };
+        var count = new NewTask { Name = "count", Payload = """{"Number":1}"""u8.ToArray() };
         for (var round = 0; round < 10; round++)
         {
             var id = await _backend.NewIdAsync();
