@@ -136,8 +136,9 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector, ICommit
         WorkerRegistration worker, CancellationToken cancellationToken = default)
     {
         var copy = Arguments.Copy(worker);
-        return new WorkerId(
-            await SubmitAsync(_parts.WorkerLife.Begin(copy), cancellationToken).ConfigureAwait(false));
+        return new WorkerId(await _inbox.SubmitAsync(
+            _parts.WorkerLife.Begin(copy), begun => _parts.WorkerLife.End(begun, release: true), cancellationToken)
+            .ConfigureAwait(false));
     }
 
     /// <inheritdoc/>

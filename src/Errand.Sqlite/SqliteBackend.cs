@@ -131,7 +131,8 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector, ICommitSi
     public async ValueTask<WorkerId> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default)
     {
         var copy = Arguments.Copy(worker);
-        return new WorkerId(await _inbox.SubmitAsync(_workers.Begin(copy), cancellationToken).ConfigureAwait(false));
+        return new WorkerId(await _inbox.SubmitAsync(
+            _workers.Begin(copy), begun => _workers.End(begun, release: true), cancellationToken).ConfigureAwait(false));
     }
 
     /// <inheritdoc/>

@@ -55,7 +55,7 @@ public interface IBackend : IAsyncDisposable, IDisposable
 
     /// <summary>Begins an incarnation of a worker. It owns the tasks that it reserves until it ends or its lease runs out.</summary>
     /// <param name="worker">The worker's lease, and the task names that it knows.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="cancellationToken">Ends the wait. No incarnation is left behind.</param>
     /// <returns>The id of the incarnation, random and never reused.</returns>
     ValueTask<WorkerId> BeginWorkerAsync(WorkerRegistration worker, CancellationToken cancellationToken = default);
 

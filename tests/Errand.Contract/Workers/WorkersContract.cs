@@ -1,3 +1,5 @@
+using Errand.TestKit;
+
 namespace Errand.Contract;
 
 /// <summary>Leases: a worker that is alive keeps its tasks, and those of a lost one run again.</summary>
@@ -170,5 +172,26 @@ public abstract class WorkersContract<TStore> : StoreTest<TStore>
         Assert.True(await backend.MarkSuccessAsync(others.Lease, default, Token));
         var again = await TakeOneAsync(backend, other);
         Assert.Equal((lost.Lease.Id, 1, 2L), (again.Lease.Id, again.Attempt, again.Lease.Epoch));
+    }
+
+    [Fact]
+    public async Task A_begin_that_is_cancelled_leaves_no_worker_behind()
+    {
+        var backend = Live();
+        await backend.InitializeAsync(Token);
+        for (var i = 0; i < 20; i++)
+        {
+            using var cancelling = new CancellationTokenSource();
+            var beginning = backend.BeginWorkerAsync(new WorkerRegistration { Lease = Lease, TaskNames = [] }, cancelling.Token).AsTask();
+            await cancelling.CancelAsync();
+            await ((Task)beginning).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (beginning.IsCompletedSuccessfully)
+            {
+                await backend.EndWorkerAsync(await beginning, release: true, Token); // It was faster.
+            }
+        }
+
+        await Eventually.TrueAsync(
+            async () => (await InspectorOf(backend).ListWorkersAsync(Token)).Count == 0, "every cancelled begin was undone");
     }
 }
