@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Loader;
 using Errand.Sqlite;
 using Errand.TestKit;
 using Microsoft.Extensions.Logging;
@@ -80,6 +82,40 @@ public sealed class ListenerTests
             {
                 throw new FormatException(mine);
             }
+        }
+    }
+
+    /// <summary>They are told of what there is when Errand is first used: here, in a copy of its assembly that nothing has used.</summary>
+    [Fact]
+    public void Listeners_that_throw_when_they_are_told_of_an_instrument_or_a_source_cost_nothing()
+    {
+        var thrown = new List<string>();
+        var throwsOn = 0;
+        using var metrics = new MeterListener { InstrumentPublished = (instrument, _) => Throw(instrument.Meter.Name, instrument.Name) };
+        using var traces = new ActivityListener { ShouldListenTo = source => Throw(source.Name, "a source") };
+        metrics.Start();
+        ActivitySource.AddActivityListener(traces);
+        var unused = new AssemblyLoadContext(nameof(ListenerTests), isCollectible: true);
+        var copy = unused.LoadFromAssemblyPath(typeof(TaskQueue).Assembly.Location);
+
+        throwsOn = Environment.CurrentManagedThreadId; // Not on those of other tests, which may make theirs meanwhile.
+        RuntimeHelpers.RunClassConstructor(copy.GetType("Errand.Diagnostics.Telemetry", throwOnError: true)!.TypeHandle);
+        RuntimeHelpers.RunClassConstructor(copy.GetType("Errand.Diagnostics.Span", throwOnError: true)!.TypeHandle);
+        throwsOn = 0;
+
+        string[] told = ["a source", "errand.handlers.stuck", "errand.leases.lost", .. Instruments.Select(one => one.Data)];
+        Assert.Equal(told.Order(StringComparer.Ordinal), thrown.Order(StringComparer.Ordinal));
+        unused.Unload();
+
+        bool Throw(string whose, string what)
+        {
+            if (Environment.CurrentManagedThreadId == throwsOn && whose is ErrandTelemetry.MeterName)
+            {
+                thrown.Add(what);
+                throw new FormatException(what);
+            }
+
+            return false;
         }
     }
 

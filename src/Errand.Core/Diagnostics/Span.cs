@@ -9,7 +9,7 @@ namespace Errand.Diagnostics;
 /// </summary>
 internal readonly struct Span : IDisposable
 {
-    private static readonly ActivitySource Source = new(ErrandTelemetry.ActivitySourceName);
+    private static readonly ActivitySource? Source = MakeSource();
 
     private readonly Activity? _activity;
     private readonly Activity? _before;
@@ -28,12 +28,14 @@ internal readonly struct Span : IDisposable
     }
 
     /// <summary>Whether there is a trace to go on with, or somebody to begin one for.</summary>
-    internal static bool IsTraced => Activity.Current is not null || Source.HasListeners();
+    internal static bool IsTraced => Activity.Current is not null || HasListeners;
+
+    private static bool HasListeners => Source?.HasListeners() == true;
 
     /// <summary>Begins the span of an enqueue; its context travels in the tasks.</summary>
     internal static Span StartSend(string queue, int count, MeasuredBackend backend) => new(() =>
     {
-        var activity = Source.StartActivity($"enqueue {queue}", ActivityKind.Producer);
+        var activity = Source?.StartActivity($"enqueue {queue}", ActivityKind.Producer);
         if (activity is { IsAllDataRequested: true })
         {
             Describe(activity, "enqueue", "send", queue, backend);
@@ -58,14 +60,14 @@ internal readonly struct Span : IDisposable
     /// Begins the span of an attempt: a trace of its own, since it may run days later and several times, linked to the one that
     /// enqueued it.
     /// </summary>
-    internal static Span StartProcess(ReservedTask task, IBackend backend) => Source.HasListeners() ? new(() =>
+    internal static Span StartProcess(ReservedTask task, IBackend backend) => HasListeners ? new(() =>
     {
         var trace = task.Trace?.Split(' ', 2) ?? [];
         ActivityLink[] links =
             ActivityContext.TryParse(trace.FirstOrDefault(), trace.ElementAtOrDefault(1), isRemote: true, out var producer)
                 ? [new(producer)]
                 : [];
-        var activity = Source.StartActivity(
+        var activity = Source?.StartActivity(
             $"process {task.Queue}", ActivityKind.Consumer, default(ActivityContext), tags: null, links: links);
         if (activity is { IsAllDataRequested: true })
         {
@@ -77,13 +79,13 @@ internal readonly struct Span : IDisposable
     }) : default;
 
     /// <summary>Whether the write of an outcome belongs to a trace that somebody listens to.</summary>
-    internal static bool IsSettleTraced(ActivityContext attempt) => attempt.SpanId != default && Source.HasListeners();
+    internal static bool IsSettleTraced(ActivityContext attempt) => attempt.SpanId != default && HasListeners;
 
     /// <summary>Begins the span in which the outcome of an attempt is written, in the attempt's trace.</summary>
     internal static Span StartSettle(ReservedTask task, Settlement settlement, ActivityContext attempt, IBackend backend) => new(() =>
     {
         var operation = MeasuredBackend.OperationOf(settlement);
-        var activity = Source.StartActivity($"{operation} {task.Queue}", ActivityKind.Client, attempt);
+        var activity = Source?.StartActivity($"{operation} {task.Queue}", ActivityKind.Client, attempt);
         if (activity is { IsAllDataRequested: true })
         {
             Describe(activity, operation, "settle", task.Queue, backend);
@@ -117,6 +119,19 @@ internal readonly struct Span : IDisposable
         catch (Exception)
         {
             Activity.Current = _before;
+        }
+    }
+
+    /// <summary>Listeners are asked about a source while it is made. Null where one of them throws: nothing is traced then.</summary>
+    private static ActivitySource? MakeSource()
+    {
+        try
+        {
+            return new ActivitySource(ErrandTelemetry.ActivitySourceName);
+        }
+        catch (Exception)
+        {
+            return null;
         }
     }
 

@@ -43,35 +43,35 @@ internal static class Telemetry
     private static readonly Meter Meter = new(ErrandTelemetry.MeterName);
 
     private static readonly Counter<long> Enqueued =
-        Meter.CreateCounter<long>("messaging.client.sent.messages", "{message}", "Tasks enqueued.");
+        Made(static meter => meter.CreateCounter<long>("messaging.client.sent.messages", "{message}", "Tasks enqueued."));
 
     private static readonly Counter<long> Started =
-        Meter.CreateCounter<long>("messaging.client.consumed.messages", "{message}", "Attempts started.");
+        Made(static meter => meter.CreateCounter<long>("messaging.client.consumed.messages", "{message}", "Attempts started."));
 
     private static readonly Counter<long> Settled =
-        Meter.CreateCounter<long>("errand.tasks.settled", "{task}", "Attempts settled, by outcome.");
+        Made(static meter => meter.CreateCounter<long>("errand.tasks.settled", "{task}", "Attempts settled, by outcome."));
 
-    private static readonly Histogram<double> OperationDuration = Meter.CreateHistogram(
-        "messaging.client.operation.duration", "s", "How long calls to the store take.", null, ConventionalSeconds);
+    private static readonly Histogram<double> OperationDuration = Made(static meter => meter.CreateHistogram(
+        "messaging.client.operation.duration", "s", "How long calls to the store take.", null, ConventionalSeconds));
 
-    private static readonly Histogram<double> ProcessDuration = Meter.CreateHistogram(
-        "messaging.process.duration", "s", "How long handlers run.", null, ConventionalSeconds);
+    private static readonly Histogram<double> ProcessDuration = Made(static meter => meter.CreateHistogram(
+        "messaging.process.duration", "s", "How long handlers run.", null, ConventionalSeconds));
 
-    private static readonly Histogram<double> Lag = Meter.CreateHistogram(
-        "errand.queue.lag", "s", "How long after they were due tasks are started.", null, LagSeconds);
+    private static readonly Histogram<double> Lag = Made(static meter => meter.CreateHistogram(
+        "errand.queue.lag", "s", "How long after they were due tasks are started.", null, LagSeconds));
 
-    private static readonly Gauge<double> OldestAge = Meter.CreateGauge<double>(
-        "errand.queue.oldest_age", "s", "How long the task has been due that waits longest.");
+    private static readonly Gauge<double> OldestAge = Made(static meter => meter.CreateGauge<double>(
+        "errand.queue.oldest_age", "s", "How long the task has been due that waits longest."));
 
-    private static readonly Counter<long> Stuck = Meter.CreateCounter<long>(
-        "errand.handlers.stuck", "{handler}", "Handlers that ran on for long after their token was cancelled.");
+    private static readonly Counter<long> Stuck = Made(static meter => meter.CreateCounter<long>(
+        "errand.handlers.stuck", "{handler}", "Handlers that ran on for long after their token was cancelled."));
 
     private static readonly Counter<long> LeasesLost =
-        Meter.CreateCounter<long>("errand.leases.lost", "{lease}", "Worker incarnations that lost their lease.");
+        Made(static meter => meter.CreateCounter<long>("errand.leases.lost", "{lease}", "Worker incarnations that lost their lease."));
 
-    private static readonly Histogram<int> TurnSize = Meter.CreateHistogram(
+    private static readonly Histogram<int> TurnSize = Made(static meter => meter.CreateHistogram(
         "errand.turn.size", "{operation}", "Operations that one transaction of the store's writer carried out.", null,
-        new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000] });
+        new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000] }));
 
     internal static bool MeasuresCalls => OperationDuration.Enabled || Enqueued.Enabled;
 
@@ -171,6 +171,25 @@ internal static class Telemetry
         if (TurnSize.Enabled)
         {
             ReportQueue.OfTelemetry.Add(() => TurnSize.Record(operations));
+        }
+    }
+
+    /// <summary>
+    /// Listeners are told of an instrument while it is made. Where one of them throws, an instrument takes its place that nobody
+    /// is told of, so that nobody gets its values.
+    /// </summary>
+    private static T Made<T>(Func<Meter, T> make)
+        where T : Instrument
+    {
+        try
+        {
+            return make(Meter);
+        }
+        catch (Exception)
+        {
+            var silent = new Meter(ErrandTelemetry.MeterName);
+            silent.Dispose();
+            return make(silent);
         }
     }
 
