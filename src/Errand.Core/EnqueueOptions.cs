@@ -2,7 +2,10 @@ using System.Data.Common;
 
 namespace Errand;
 
-/// <summary>How a task is enqueued. Every property has a default; <c>null</c> options are all defaults.</summary>
+/// <summary>
+/// How a task is enqueued. Every property has a default; <c>null</c> options are all defaults. Queue, priority, timeout and retry policy
+/// have those of the task's type, if it has any (<see cref="TaskDefaults"/>).
+/// </summary>
 public sealed record EnqueueOptions
 {
     /// <summary>
@@ -17,11 +20,17 @@ public sealed record EnqueueOptions
     /// </remarks>
     public TaskId? Id { get; init; }
 
-    /// <summary>The queue. Default is <c>default</c>; 1 to 128 letters, digits and <c>. _ - : /</c>.</summary>
-    public string Queue { get; init; } = Defaults.Queue;
+    /// <summary>
+    /// The queue. Default is null: that of the <see cref="TaskDefaults"/>, else <c>default</c>; 1 to 128 letters, digits and
+    /// <c>. _ - : /</c>.
+    /// </summary>
+    public string? Queue { get; init; }
 
-    /// <summary>A task with a higher priority is offered first. Default is 0; any <see cref="int"/>.</summary>
-    public int Priority { get; init; }
+    /// <summary>
+    /// A task with a higher priority is offered first. Default is null: that of the <see cref="TaskDefaults"/>, else 0; any
+    /// <see cref="int"/>.
+    /// </summary>
+    public int? Priority { get; init; }
 
     /// <summary>How long to wait before the task is due. Default is null: at once. Not together with <see cref="DueAt"/>.</summary>
     public TimeSpan? Delay { get; init; }
@@ -51,10 +60,15 @@ public sealed record EnqueueOptions
     /// </summary>
     public TimeSpan? UniqueFor { get; init; }
 
-    /// <summary>How long one attempt may run before its token is cancelled. Default is null: no limit; 1 ms to 30 days.</summary>
+    /// <summary>
+    /// How long one attempt may run before its token is cancelled. Default is null: that of the <see cref="TaskDefaults"/>, else no limit;
+    /// 1 ms to 30 days, or <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for no limit.
+    /// </summary>
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary>Attempts and back-off. Default is null: <see cref="RetryPolicy.Default"/>.</summary>
+    /// <summary>
+    /// Attempts and back-off. Default is null: those of the <see cref="TaskDefaults"/>, else <see cref="RetryPolicy.Default"/>.
+    /// </summary>
     public RetryPolicy? Retry { get; init; }
 
     /// <summary>
@@ -83,11 +97,16 @@ public sealed record EnqueueOptions
     internal void CollectProblems(OptionProblems problems)
     {
         problems.Range(Id is { Value: < 1 or > MaxId }, nameof(Id), Id, "1 to 2^53 - 1, from NewIdAsync");
-        problems.Name(Queue, nameof(Queue));
+        if (Queue is not null)
+        {
+            problems.Name(Queue, nameof(Queue));
+        }
+
         problems.Range(Delay < TimeSpan.Zero || Delay > LongestDelay, nameof(Delay), Delay, "zero to 3,650 days");
         problems.Range(DueAt < DateTimeOffset.UnixEpoch, nameof(DueAt), DueAt, "years 1970 to 9999"); // No type holds a later one.
         problems.Range(
-            Timeout is { } timeout && (timeout < TimeSpan.FromMilliseconds(1) || timeout > LongestTimeout),
+            Timeout is { } timeout && timeout != System.Threading.Timeout.InfiniteTimeSpan
+                && (timeout < TimeSpan.FromMilliseconds(1) || timeout > LongestTimeout),
             nameof(Timeout), Timeout, "1 ms to 30 days");
         problems.Range(ExpiresAt < DateTimeOffset.UnixEpoch, nameof(ExpiresAt), ExpiresAt, "years 1970 to 9999");
         problems.Range(

@@ -16,7 +16,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
 {
     private readonly MeasuredBackend _backend;
     private readonly PayloadSerializer _serializer;
-    private readonly bool _requiresTaskName;
+    private readonly TaskKinds _kinds;
     private volatile bool _disposed;
 
     /// <summary>Creates a queue on <paramref name="backend"/>, which the caller disposes.</summary>
@@ -29,11 +29,14 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
         options = (options ?? new TaskQueueOptions()).Validated();
         _backend = MeasuredBackend.Over(backend);
         _serializer = new PayloadSerializer(options.Json, options.MaxPayloadBytes);
-        _requiresTaskName = options.RequireTaskName;
+        _kinds = new TaskKinds(_backend.Names, options);
     }
 
     /// <summary>The store, for packages that need more of it than the queue.</summary>
     internal IBackend Backend => _backend;
+
+    /// <summary>The queue that a task goes to.</summary>
+    internal string QueueOf(ITaskPayload task, EnqueueOptions options) => options.Queue ?? _kinds.Of(task.GetType()).Queue;
 
     /// <summary>Opens the store, and creates it where needed. Idempotent; the first use does it implicitly.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -66,7 +69,10 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
     /// <param name="options">Queue, priority, due time and the like. Default is null: all defaults.</param>
     /// <param name="cancellationToken">Ends the wait. A task that was already submitted is still committed.</param>
     /// <exception cref="InvalidOptionsException">The options cannot work. The exception lists every problem.</exception>
-    /// <exception cref="ArgumentException">The payload is too large or cannot be written as JSON, or its name is not allowed or belongs to another payload.</exception>
+    /// <exception cref="ArgumentException">
+    /// The payload is too large or cannot be written as JSON; its name is not allowed or belongs to another payload; or the defaults of its
+    /// type cannot work.
+    /// </exception>
     /// <exception cref="InvalidOperationException">
     /// <see cref="EnqueueOptions.Transaction"/> is set, and the store cannot take part in it; or it is null in a <c>TransactionScope</c>.
     /// </exception>
@@ -244,7 +250,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
     private async ValueTask<IReadOnlyList<EnqueuedTask>> CommitTracedAsync(
         NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken)
     {
-        using var span = Span.StartSend(options.Queue, tasks.Length, _backend);
+        using var span = Span.StartSend(tasks[0].Queue, tasks.Length, _backend);
         var trace = Span.CurrentTrace();
         tasks = Array.ConvertAll(tasks, task => task with { Trace = trace });
         try
@@ -280,19 +286,21 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
     {
         ArgumentNullException.ThrowIfNull(task);
         var payload = _serializer.SerializePayload(task);
+        var kind = _kinds.Of(task.GetType());
+        var timeout = options.Timeout ?? kind.Timeout;
         return new NewTask
         {
             Id = options.Id,
-            Name = _backend.Names.Of(task.GetType(), _requiresTaskName).Name,
-            Queue = options.Queue,
-            Priority = options.Priority,
+            Name = kind.Name,
+            Queue = options.Queue ?? kind.Queue,
+            Priority = options.Priority ?? kind.Priority,
             Delay = options.Delay,
             DueAt = options.DueAt,
             ExpiresAt = options.ExpiresAt,
             UniqueKey = options.UniqueKey,
             UniqueFor = options.UniqueFor,
-            Timeout = options.Timeout,
-            Retry = options.Retry ?? RetryPolicy.Default,
+            Timeout = timeout == Timeout.InfiniteTimeSpan ? null : timeout,
+            Retry = options.Retry ?? kind.Retry,
             Payload = payload,
             OwnPayload = payload,
         };

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 
 namespace Errand;
@@ -6,7 +7,7 @@ namespace Errand;
 public sealed record TaskQueueOptions
 {
     /// <summary>The largest payload in bytes of JSON. Default is 1 MiB; 1 byte to 256 MiB.</summary>
-    public int MaxPayloadBytes { get; init; } = Defaults.MaxPayloadBytes;
+    public int MaxPayloadBytes { get; init; } = Errand.Defaults.MaxPayloadBytes;
 
     /// <summary>
     /// How payloads and results are turned to JSON; the worker's must agree. Default is null: System.Text.Json by reflection, with nullable
@@ -21,6 +22,26 @@ public sealed record TaskQueueOptions
     /// </summary>
     public bool RequireTaskName { get; init; }
 
+    /// <summary>What every task is enqueued with where neither the call nor its type says otherwise. Default is nothing.</summary>
+    public TaskDefaults Defaults { get; init; } = TaskDefaults.None;
+
+    private ImmutableDictionary<Type, TaskDefaults> DefaultsByType { get; init; } = ImmutableDictionary<Type, TaskDefaults>.Empty;
+
+    /// <summary>These options with other defaults for the tasks of one type.</summary>
+    /// <typeparam name="TTask">The type; not those that derive from it.</typeparam>
+    /// <param name="change">
+    /// Returns the defaults of the type, from those that were configured for it before: <c>defaults => defaults with { … }</c>.
+    /// </param>
+    /// <returns>New options; these stay as they are.</returns>
+    public TaskQueueOptions ConfigureDefaults<TTask>(Func<TaskDefaults, TaskDefaults> change)
+        where TTask : ITaskPayload
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        return this with { DefaultsByType = DefaultsByType.SetItem(typeof(TTask), change(DefaultsOf(typeof(TTask)))) };
+    }
+
+    internal TaskDefaults DefaultsOf(Type type) => DefaultsByType.GetValueOrDefault(type, TaskDefaults.None);
+
     /// <summary>These options with what a configuration says: its words win.</summary>
     internal TaskQueueOptions With(OptionValues values) => this with
     {
@@ -33,6 +54,12 @@ public sealed record TaskQueueOptions
         var problems = new OptionProblems(nameof(TaskQueueOptions));
         problems.Range(
             MaxPayloadBytes is < 1 or > OptionProblems.MaxBytes, nameof(MaxPayloadBytes), MaxPayloadBytes, "1 byte to 256 MiB");
+        Defaults.CollectProblems(problems.Within(nameof(Defaults)));
+        foreach (var (type, defaults) in DefaultsByType.OrderBy(one => one.Key.FullName, StringComparer.Ordinal))
+        {
+            defaults.CollectProblems(problems.Within($"{nameof(ConfigureDefaults)}<{type.FullName}>"));
+        }
+
         problems.ThrowIfAny();
         return this;
     }

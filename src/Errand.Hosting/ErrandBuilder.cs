@@ -131,6 +131,32 @@ public sealed partial class ErrandBuilder : IErrandBuilder
         return this;
     }
 
+    /// <summary>
+    /// Changes what every task is enqueued with where neither the call nor its type says otherwise, after the configuration
+    /// (<c>Errand:Defaults</c>): <c>defaults => defaults with { … }</c>.
+    /// </summary>
+    /// <param name="change">Returns the defaults that are to be.</param>
+    /// <returns>This builder, to go on with.</returns>
+    public ErrandBuilder ConfigureDefaults(Func<TaskDefaults, TaskDefaults> change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        return ConfigureQueue(queue => queue with { Defaults = change(queue.Defaults) });
+    }
+
+    /// <summary>
+    /// Changes what the tasks of one type are enqueued with where the call does not say it: <c>defaults => defaults with { … }</c>. It wins
+    /// over the [<see cref="TaskDefaultsAttribute"/>] of the type, and over the defaults of all tasks.
+    /// </summary>
+    /// <typeparam name="TTask">The type; not those that derive from it.</typeparam>
+    /// <param name="change">Returns the defaults that are to be, from those that were configured for the type before.</param>
+    /// <returns>This builder, to go on with.</returns>
+    public ErrandBuilder ConfigureDefaults<TTask>(Func<TaskDefaults, TaskDefaults> change)
+        where TTask : ITaskPayload
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        return ConfigureQueue(queue => queue.ConfigureDefaults<TTask>(change));
+    }
+
     /// <summary>Changes the options of the worker, after the configuration: <c>worker => worker with { … }</c>.</summary>
     /// <param name="change">Gives the options that are to be.</param>
     /// <returns>This builder, to go on with.</returns>

@@ -24,9 +24,12 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
         _builder = builder;
         _services = services;
         _sections = new ErrandSections(builder, services.GetService<IConfiguration>());
-        Queue = Configured(
-            "Queue", new TaskQueueOptions(), (options, values) => options.With(values), builder.QueueChanges,
+        var defaults = Configured(
+            "Defaults", TaskDefaults.None, (options, values) => options.With(values), options => options,
             options => options.Validated());
+        Queue = Configured(
+            "Queue", new TaskQueueOptions { Defaults = _problems.Count == 0 ? defaults : TaskDefaults.None },
+            (options, values) => options.With(values), builder.QueueChanges, options => options.Validated());
         AddWorkers();
         ShareJson();
         Health = Configured(
@@ -68,6 +71,16 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
             $"The backend {Backend.GetType().Name} has no IQueueInspector: it cannot be inspected.");
 
     internal TaskQueue NewQueue() => new(Backend, Queue);
+
+    /// <summary>What the workers know, and by default goes to a queue that none of those serves.</summary>
+    internal IEnumerable<(string Name, string Queue)> NotServed()
+    {
+        var kinds = new TaskKinds(new TaskNames(), Queue);
+        return _workers.SelectMany(worker => worker.Handlers.Copy().Values.Select(handler => (Kind: kinds.Of(handler.Payload), worker)))
+            .GroupBy(known => known.Kind, known => known.worker.Options.Queues)
+            .Where(known => !known.Any(queues => queues.Any(queue => queue.Matches(known.Key.Queue))))
+            .Select(known => (known.Key.Name, known.Key.Queue));
+    }
 
     /// <param name="worker">The worker's handlers and options.</param>
     /// <param name="time">The clock in place of the worker's own; null keeps that.</param>
@@ -205,6 +218,7 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
     private void CheckPayloads()
     {
         var names = new TaskNames();
+        var kinds = new TaskKinds(names, Queue);
         foreach (var worker in _workers)
         {
             var serializer = new PayloadSerializer(worker.Options.Json, worker.Options.MaxResultBytes);
@@ -214,6 +228,7 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
                 {
                     names.Of(handler.Payload, worker.Options.RequireTaskName);
                     handler.Check(serializer);
+                    kinds.Of(handler.Payload);
                 }
                 catch (ArgumentException e)
                 {

@@ -16,7 +16,7 @@ internal sealed class ErrandSections(ErrandBuilder builder, IConfiguration? conf
     /// <summary>The packages of this repository: a configuration may have sections for both stores, and a program choose one.</summary>
     private static readonly string[] KnownBackends = ["Sqlite", "Postgres"];
 
-    private static readonly string[] Known = ["Queue", "Worker", Workers, "Health", Wait];
+    private static readonly string[] Known = ["Queue", "Defaults", "Worker", Workers, "Health", Wait];
 
     /// <summary>The path of the builder's own sections.</summary>
     internal string Path { get; } = builder.Key is { } key ? $"{Root}:{key}" : Root;

@@ -43,8 +43,15 @@ internal sealed class ErrandService : IHostedLifecycleService, IAsyncDisposable,
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartedAsync(CancellationToken cancellationToken) =>
-        Task.WhenAll(_workers.Select(worker => worker.StartAsync(cancellationToken)));
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (name, queue) in _workers.Length > 0 ? _parts.NotServed() : [])
+        {
+            Log.QueueNotServed(_logger, name, queue);
+        }
+
+        return Task.WhenAll(_workers.Select(worker => worker.StartAsync(cancellationToken)));
+    }
 
     public Task StoppingAsync(CancellationToken cancellationToken)
     {

@@ -61,7 +61,7 @@ public sealed partial class ErrandTest
                     UniqueKey = null, UniqueFor = null, Id = null, Transaction = null,
                 },
                 cancellationToken).ConfigureAwait(false);
-            var (reserved, outcome) = await worker.StartOneOfAsync(RecordingBackend.RunQueue, options.Queue, cancellationToken)
+            var (reserved, outcome) = await worker.StartOneOfAsync(RecordingBackend.RunQueue, _queue.QueueOf(task, options), cancellationToken)
                 .ConfigureAwait(false) ?? throw new ErrandTestException($"Task {handles[0].Id} ('{name}') is not offered.");
             var ended = await EndAsync(reserved, outcome, cancellationToken).ConfigureAwait(false);
             if ((ended.Exception ?? ended.Thrown) is { } thrown)

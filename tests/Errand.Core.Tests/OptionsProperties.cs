@@ -19,7 +19,7 @@ public sealed class OptionsProperties
         from key in Draw.Text.OrNothing()
         from period in Draw.Mostly<TimeSpan?>(null, [.. Nullable(Draw.AroundOf(TimeSpan.FromMilliseconds(1), Longest))])
         from timeout in Draw.Mostly<TimeSpan?>(
-            null, [.. Nullable(Draw.AroundOf(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(30)))])
+            null, [Timeout.InfiniteTimeSpan, .. Nullable(Draw.AroundOf(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(30)))])
         from retry in Gen.Frequency((1, Gen.Constant<RetryPolicy?>(null)), (1, Draw.Policy.Select(policy => (RetryPolicy?)policy)))
         select new EnqueueOptions
         {
@@ -46,7 +46,7 @@ public sealed class OptionsProperties
         options =>
         {
             var isAllowed = options.Id?.Value is null or (>= 1 and <= (1L << 53) - 1)
-                && IsName(options.Queue)
+                && (options.Queue is null || IsName(options.Queue))
                 && IsWithin(options.Delay, TimeSpan.Zero, Longest)
                 && (options.DueAt is null || options.DueAt.Value.UtcDateTime.Year >= 1970)
                 && (options.ExpiresAt is null || options.ExpiresAt.Value.UtcDateTime.Year >= 1970)
@@ -55,7 +55,8 @@ public sealed class OptionsProperties
                 && (options.UniqueKey is null || IsText(options.UniqueKey, 512))
                 && IsWithin(options.UniqueFor, TimeSpan.FromMilliseconds(1), Longest)
                 && !(options.UniqueFor is not null && options.UniqueKey is null)
-                && IsWithin(options.Timeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(30));
+                && (options.Timeout == Timeout.InfiniteTimeSpan
+                    || IsWithin(options.Timeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(30)));
             Assert.Equal(isAllowed, Accepts(options.Validate));
         },
         count: 10_000);

@@ -31,7 +31,7 @@ public sealed class ReadmeTests
             $"| fallback poll | {Defaults.PollInterval.TotalSeconds} s |",
             $"| a task whose name no live worker knows | parked for {Defaults.UnknownNameParking.TotalMinutes} min at a time,",
             $"| durability | `{new SqliteBackendOptions().Durability}` |",
-            $"| queue, priority | `{new EnqueueOptions().Queue}`, {new EnqueueOptions().Priority} (higher first) |",
+            $"| queue, priority | `{Defaults.Queue}`, 0 (higher first) |",
         ];
 
         Assert.All(rows, row => Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"{row}"), Readme, StringComparison.Ordinal));

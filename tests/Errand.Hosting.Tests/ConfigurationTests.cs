@@ -121,7 +121,7 @@ public sealed class ConfigurationTests : HostTest
 
         static IEnumerable<string> Names(Type options) => options
             .GetProperties(BindingFlags.Instance | BindingFlags.Public).Select(property => property.Name)
-            .Where(name => name is not ("Json" or "TimeProvider" or "OnFailure"));
+            .Where(name => name is not ("Json" or "Defaults" or "TimeProvider" or "OnFailure"));
     }
 
     private static string[] Read(Action<OptionValues> read)
@@ -145,7 +145,8 @@ public sealed class ConfigurationTests : HostTest
         Assert.Equal(
             Sorted(["ConnectionString", "ConnectionName", .. Read(values => new PostgreSql.PostgresBackendOptions().With(values))]),
             Options("errandPostgres"));
-        string[] sections = ["Queue", "Worker", "Workers", "Health", "WaitForStore", "Sqlite", "Postgres"];
+        Assert.Equal(Sorted(Read(values => TaskDefaults.None.With(values))), Options("errandDefaults"));
+        string[] sections = ["Queue", "Defaults", "Worker", "Workers", "Health", "WaitForStore", "Sqlite", "Postgres"];
         Assert.Equal(Sorted(sections), Names(schema["properties"]!["Errand"]!));
         Assert.Equal(Sorted(sections), Options("errandQueueOfKey"));
 

@@ -5,7 +5,7 @@ namespace Errand.Hosting.Tests;
 /// <summary>Keys of the configuration that mean nothing are told, at whatever level they stand.</summary>
 public sealed class UnknownKeysTests : HostTest
 {
-    private const string Sections = "there are Queue, Worker, Workers, Health, WaitForStore, Sqlite, Postgres";
+    private const string Sections = "there are Queue, Defaults, Worker, Workers, Health, WaitForStore, Sqlite, Postgres";
 
     private async Task<IReadOnlyList<string>> ProblemsAsync(params (string Name, string? Value)[] configuration)
     {

@@ -55,6 +55,11 @@ internal static partial class Log
         "The store cannot be used yet. The start of the host waits for it, for at most {Limit}.")]
     internal static partial void WaitsForStore(ILogger logger, TimeSpan limit, Exception exception);
 
+    [LoggerMessage(113, LogLevel.Warning,
+        "Tasks '{TaskName}' go to the queue '{Queue}' by default, which none of the workers here that know them serves. Add it to the "
+        + "Queues of a worker, unless another process serves it.")]
+    internal static partial void QueueNotServed(ILogger logger, string taskName, string queue);
+
     [LoggerMessage(200, LogLevel.Warning,
         "Task {TaskId} ('{TaskName}') failed attempt {Attempt} of {MaxAttempts}; the next is in {Delay}.")]
     internal static partial void AttemptFailed(

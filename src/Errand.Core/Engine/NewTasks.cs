@@ -75,6 +75,9 @@ internal static class NewTasks
     {
         var problems = new OptionProblems(nameof(NewTask));
         problems.Name(task.Name, nameof(NewTask.Name));
+        problems.Name(task.Queue, nameof(NewTask.Queue));
+        problems.Range(
+            task.Timeout == Timeout.InfiniteTimeSpan, nameof(NewTask.Timeout), task.Timeout, "1 ms to 30 days, or null for no limit");
         if (task.Retry is null)
         {
             problems.Add($"{nameof(NewTask.Retry)} is null; give RetryPolicy.Default");
@@ -87,7 +90,6 @@ internal static class NewTasks
 
         new EnqueueOptions
         {
-            Queue = task.Queue,
             Delay = task.Delay,
             DueAt = task.DueAt,
             ExpiresAt = task.ExpiresAt,

@@ -58,7 +58,11 @@ public sealed class OptionValues
 
     /// <summary>Reads a whole number.</summary>
     /// <inheritdoc cref="Read(string, string?)"/>
-    public int Read(string option, int otherwise) => Parse<int>(
+    public int Read(string option, int otherwise) => Read(option, (int?)otherwise) ?? otherwise;
+
+    /// <summary>Reads a whole number that may be absent.</summary>
+    /// <inheritdoc cref="Read(string, string?)"/>
+    public int? Read(string option, int? otherwise) => Parse<int>(
         option,
         text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
         "a whole number") ?? otherwise;
