@@ -13,9 +13,7 @@ internal sealed class ReadyQueues(QueueSubscription pattern)
     private long _lastName; // Names up to this number have been compared.
     private long _first; // Where the next look begins.
 
-    // Of the look that is under way.
-    private long _place;
-    private long _end;
+    private QueueRound _round = new(); // Of the look that is under way, as the next.
     private int _hops;
 
     /// <summary>Whether the look has ended before it had seen every queue.</summary>
@@ -24,7 +22,8 @@ internal sealed class ReadyQueues(QueueSubscription pattern)
     // language=sqlite
     private const string SelectNewNamesSql = "select id, text from errand_names where id > @last order by id";
 
-    internal void Begin(Turn turn)
+    /// <summary>Begins a look, or continues the round of one that was cut.</summary>
+    internal void Begin(Turn turn, QueueRound round)
     {
         var names = turn.Statement(SelectNewNamesSql).With(_lastName);
         while (names.Step())
@@ -36,7 +35,12 @@ internal sealed class ReadyQueues(QueueSubscription pattern)
             }
         }
 
-        (_place, _end, _hops) = (_first, long.MaxValue, 0);
+        _hops = 0;
+        _round = round;
+        if (!round.IsUnderWay)
+        {
+            round.Begin(_first);
+        }
     }
 
     // language=sqlite
@@ -50,30 +54,28 @@ internal sealed class ReadyQueues(QueueSubscription pattern)
     {
         while (++_hops <= HopsInLook)
         {
-            var ready = NextMatching(_place) is { } matching && matching < _end
+            var ready = NextMatching(_round.Place) is { } matching && matching < _round.End
                 ? NextQueue(turn, matching)
                 : null;
-            if (ready is not { } queue || queue >= _end)
+            if (ready is not { } queue || queue >= _round.End)
             {
-                if (_end != long.MaxValue || _first == 0)
+                if (!_round.TryWrap())
                 {
                     return null;
                 }
-
-                (_place, _end) = (0, _first); // From the beginning, up to where this look began.
             }
             else if (NextMatching(queue) == queue)
             {
-                _place = queue + 1;
+                _round.Place = queue + 1;
                 return queue;
             }
             else
             {
-                _place = queue;
+                _round.Place = queue;
             }
         }
 
-        _first = _place; // The next look continues.
+        _first = _round.Place; // Another round begins here.
         return null;
     }
 

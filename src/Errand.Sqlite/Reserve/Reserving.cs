@@ -24,6 +24,7 @@ internal sealed class Reserving : Part<Turn>
     private Effects? _heard; // The transaction whose readiness the version has counted.
     private long _readyVersion; // Rises whenever tasks may have become ready; whoever has seen all of this version has seen all.
     private bool _looksOn; // Of this turn: there may be more for a worker than was looked at.
+    private bool _cut; // Of this turn: a look at the queues of a pattern was cut, and continues.
     private bool _parksOn; // Of this turn: there may be more to park, which is in no hurry.
 
     internal Reserving(
@@ -58,7 +59,7 @@ internal sealed class Reserving : Part<Turn>
     internal override void Plan(Agenda agenda)
     {
         _waiting.Plan(agenda);
-        if (_looksOn && HasWork(0))
+        if ((_looksOn || _cut) && HasWork(0))
         {
             agenda.In(TimeSpan.Zero);
         }
@@ -169,7 +170,7 @@ internal sealed class Reserving : Part<Turn>
     internal override void Fill(Turn turn)
     {
         Hear(turn.Effects);
-        _looksOn = _parksOn = false;
+        _looksOn = _parksOn = _cut = false;
         foreach (var waiting in _waiting)
         {
             if (waiting.SeenVersion == _readyVersion || !waiting.HasRoom)
@@ -206,19 +207,19 @@ internal sealed class Reserving : Part<Turn>
         foreach (var waiting in _waiting)
         {
             if (waiting.SeenVersion != _readyVersion && waiting.HasRoom && waiting.Worker is { } worker
-                && IsAnythingFor(reader, worker, waiting.Request.Queues))
+                && IsAnythingFor(reader, waiting, worker))
             {
                 return true;
             }
         }
 
-        _looksOn = false;
+        _looksOn = _cut = false;
         return false;
     }
 
-    private bool IsAnythingFor(Turn reader, LocalWorker worker, IReadOnlyList<QueueSubscription> subscriptions)
+    private bool IsAnythingFor(Turn reader, Waiting waiting, LocalWorker worker)
     {
-        foreach (var subscription in subscriptions)
+        foreach (var subscription in waiting.Request.Queues)
         {
             if (!subscription.IsPattern)
             {
@@ -231,8 +232,14 @@ internal sealed class Reserving : Part<Turn>
                 continue;
             }
 
+            var round = waiting.RoundOf(subscription, _readyVersion);
+            if (round.IsDone)
+            {
+                continue;
+            }
+
             var queues = PatternOf(subscription);
-            queues.Begin(reader);
+            queues.Begin(reader, round.Copy());
             while (queues.Next(reader) is { } queue)
             {
                 if (ReadyTasks.HasAny(reader, queue, worker) || Parking.IsAnyUnknown(reader, queue))
@@ -275,8 +282,14 @@ internal sealed class Reserving : Part<Turn>
             return Reserve(turn, waiting, turn.IdOf(subscription.Queue), subscription.Queue);
         }
 
+        var round = waiting.RoundOf(subscription, _readyVersion);
+        if (round.IsDone)
+        {
+            return true;
+        }
+
         var queues = PatternOf(subscription);
-        queues.Begin(turn);
+        queues.Begin(turn, round);
         var sawAll = true;
         while (queues.Next(turn) is { } queue)
         {
@@ -294,8 +307,9 @@ internal sealed class Reserving : Part<Turn>
             }
         }
 
-        _looksOn |= queues.IsCut;
-        return sawAll;
+        round.NoteLooked(queues.IsCut, sawAll);
+        _cut |= queues.IsCut;
+        return sawAll && !queues.IsCut;
     }
 
     private bool Reserve(Turn turn, Waiting waiting, long queue, string queueName)

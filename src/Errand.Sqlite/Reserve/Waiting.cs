@@ -6,6 +6,8 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
     private LocalWorker? _worker;
     private Dictionary<long, bool>? _takesQueue; // What was found out about a queue, by its number.
 
+    private Dictionary<string, QueueRound>? _rounds; // By pattern.
+
     /// <summary>What this transaction has started for it.</summary>
     internal List<RunningTask> Started { get; } = [];
 
@@ -47,6 +49,19 @@ internal sealed class Waiting(Reserving reserving, ReserveRequest request, TimeP
         }
 
         return takes;
+    }
+
+    /// <summary>How far it has come with the queues of a pattern since tasks became ready.</summary>
+    internal QueueRound RoundOf(QueueSubscription pattern, long version)
+    {
+        _rounds ??= new Dictionary<string, QueueRound>(StringComparer.Ordinal);
+        if (!_rounds.TryGetValue(pattern.Queue, out var round))
+        {
+            _rounds.Add(pattern.Queue, round = new QueueRound());
+        }
+
+        round.KeepIf(version);
+        return round;
     }
 
     /// <summary>
