@@ -16,7 +16,7 @@ internal sealed class QueueRound
     internal bool IsDone { get; private set; }
 
     /// <summary>The next number of a queue to look at.</summary>
-    internal long Place { get; set; }
+    internal long Place { get; private set; }
 
     /// <summary>Where this part of the round ends.</summary>
     internal long End { get; private set; }
@@ -31,6 +31,8 @@ internal sealed class QueueRound
     }
 
     internal void Begin(long first) => (_first, Place, End, IsUnderWay) = (first, first, long.MaxValue, true);
+
+    internal void Continue(long place) => Place = place;
 
     /// <summary>From the first queue on, up to where the round began; false if that is done.</summary>
     internal bool TryWrap()

@@ -66,12 +66,12 @@ internal sealed class ReadyQueues(QueueSubscription pattern)
             }
             else if (NextMatching(queue) == queue)
             {
-                _round.Place = queue + 1;
+                _round.Continue(queue + 1);
                 return queue;
             }
             else
             {
-                _round.Place = queue;
+                _round.Continue(queue);
             }
         }
 
