@@ -106,24 +106,5 @@ public sealed class ManyQueuesTests : IAsyncDisposable
         Assert.Single(await backend.EnqueueAsync([Some(name, queue, prefix)], TestContext.Current.CancellationToken)).Id;
 
     private static NewTask Some(string name, int queue, string prefix) =>
-        new() { Name = name, Queue = string.Create(null, $"{prefix}-{queue}"), Payload = "{}"u8.ToArray() };
-
-    private sealed class CountingClock : TimeProvider
-    {
-        private int _reads;
-
-        public int Reads => Volatile.Read(ref _reads);
-
-        public override DateTimeOffset GetUtcNow()
-        {
-            Interlocked.Increment(ref _reads);
-            return base.GetUtcNow();
-        }
-
-        public override long GetTimestamp()
-        {
-            Interlocked.Increment(ref _reads);
-            return base.GetTimestamp();
-        }
-    }
+        new() { Name = name, Queue = $"{prefix}-{queue}", Payload = "{}"u8.ToArray() };
 }

@@ -8,20 +8,6 @@ public sealed class WriterTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    /// <summary>The system's clock; a turn reads the wall clock once or twice, so reads tell turns.</summary>
-    private sealed class CountingClock : TimeProvider
-    {
-        private int _reads;
-
-        public int Reads => Volatile.Read(ref _reads);
-
-        public override DateTimeOffset GetUtcNow()
-        {
-            Interlocked.Increment(ref _reads);
-            return base.GetUtcNow();
-        }
-    }
-
     [Fact]
     public async Task It_sleeps_while_a_due_task_waits_for_a_free_slot()
     {

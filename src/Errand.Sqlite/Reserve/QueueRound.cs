@@ -1,8 +1,8 @@
 namespace Errand.Sqlite.Reserve;
 
 /// <summary>
-/// A worker's way round the queues of a pattern: once round, from where it began. It takes as many looks as there are queues for, and
-/// begins anew when tasks may have become ready meanwhile.
+/// A worker's way round the queues of a pattern: once round, from where it began. Many queues take several looks. The round starts again
+/// when tasks may have become ready meanwhile.
 /// </summary>
 internal sealed class QueueRound
 {
@@ -48,7 +48,7 @@ internal sealed class QueueRound
 
     /// <summary>A look has ended.</summary>
     /// <param name="isCut">Whether it has not come all the way round.</param>
-    /// <param name="leftNothing">Whether the worker has taken all that it met; else the round begins anew.</param>
+    /// <param name="leftNothing">Whether the worker has taken all that it met; else the round starts again.</param>
     internal void NoteLooked(bool isCut, bool leftNothing) => (IsUnderWay, IsDone) = (isCut && leftNothing, !isCut && leftNothing);
 
     internal QueueRound Copy() => (QueueRound)MemberwiseClone();
