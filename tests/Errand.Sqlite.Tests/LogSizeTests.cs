@@ -1,3 +1,5 @@
+using Errand.Sqlite.Data;
+using Errand.Sqlite.Engine;
 using Errand.TestKit;
 using Microsoft.Data.Sqlite;
 
@@ -42,6 +44,40 @@ public sealed class LogSizeTests : IDisposable
 
         Assert.InRange(longest, 1, Bound);
         await IsShortAsync(path);
+    }
+
+    /// <summary>After a sync that failed the log must be emptied before anything is promised; a short reader is waited for.</summary>
+    [Fact]
+    public async Task An_enqueue_after_a_failed_sync_waits_for_a_reader_that_soon_ends()
+    {
+        var path = _folder.File("tasks.db");
+        var fails = false;
+        using var reader = FileTests.Open(path);
+        var options = new SqliteBackendOptions
+        {
+            Reached = point =>
+            {
+                if (point == EnginePoint.Commit && Interlocked.Exchange(ref fails, false))
+                {
+                    _ = Task.Delay(50, Token).ContinueWith(_ => reader.Close(), TaskScheduler.Default);
+                    throw SqliteErrors.From(1034, "disk I/O error", "The disk");
+                }
+            },
+        };
+        await using var backend = new SqliteBackend(path, options);
+        await using var queue = new TaskQueue(backend);
+        await queue.EnqueueAsync(new Text("before"), null, Token);
+        await using var transaction = reader.BeginTransaction(deferred: true);
+        await using var command = reader.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = "select count(*) from errand_tasks";
+        Assert.Equal(1L, await command.ExecuteScalarAsync(Token));
+        await queue.EnqueueAsync(new Text("not seen by the reader"), null, Token);
+
+        Volatile.Write(ref fails, true);
+        await queue.EnqueueAsync(new Text("after"), null, Token);
+
+        Assert.Equal(3, (await backend.GetOverviewAsync(Token)).Count(TaskState.Pending));
     }
 
     private static void ReadWithoutAGap(string path, CancellationToken stop)

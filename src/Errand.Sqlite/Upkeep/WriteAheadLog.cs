@@ -15,6 +15,9 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
     private static readonly TimeSpan SizeLook = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Nap = TimeSpan.FromMilliseconds(1);
 
+    /// <summary>For a reader that keeps a log from being emptied which cannot be trusted: nobody writes to the file meanwhile.</summary>
+    private static readonly TimeSpan ReaderPatience = TimeSpan.FromSeconds(1);
+
     /// <summary>After that long without a commit the log is emptied.</summary>
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
 
@@ -129,7 +132,7 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
         store.BeginWriting(database);
         try
         {
-            _isDoubtful = !MovePages();
+            _isDoubtful = !MovePages(ReaderPatience);
         }
         finally
         {
@@ -262,6 +265,23 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
         return !isOther && frames == moved;
     }
 
+    /// <summary>Tries until it has moved all pages or time is up.</summary>
+    private bool MovePages(TimeSpan patience)
+    {
+        var began = TimeProvider.System.GetTimestamp(); // Readers end in real time, whatever the tasks' clock says.
+        while (!MovePages())
+        {
+            if (TimeProvider.System.GetElapsedTime(began) >= patience)
+            {
+                return false;
+            }
+
+            Thread.Sleep(Nap);
+        }
+
+        return true;
+    }
+
     /// <summary>
     /// Makes the log begin anew beside readers that follow each other without a gap, which a checkpoint alone never
     /// gets past. While the write lock is held, readers that end are followed by readers of the newest state; once all
@@ -288,18 +308,13 @@ internal sealed class WriteAheadLog(SqliteStore store, SqliteBackendOptions opti
 
     private bool TryRestart(SqliteDatabase database, TimeSpan patience)
     {
-        var began = TimeProvider.System.GetTimestamp(); // Readers end in real time, whatever the tasks' clock says.
+        var began = TimeProvider.System.GetTimestamp();
         store.BeginWriting(database);
         try
         {
-            while (!MovePages())
+            if (!MovePages(patience))
             {
-                if (TimeProvider.System.GetElapsedTime(began) >= patience)
-                {
-                    return false;
-                }
-
-                Thread.Sleep(Nap);
+                return false;
             }
         }
         finally
