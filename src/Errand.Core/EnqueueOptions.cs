@@ -72,6 +72,13 @@ public sealed record EnqueueOptions
     public RetryPolicy? Retry { get; init; }
 
     /// <summary>
+    /// Texts that travel with the task: a tenant, a culture, a correlation id. Each attempt finds them in
+    /// <see cref="TaskContext.Headers"/>. Default is null: none; names of 1 to 128 letters, digits and <c>. _ - : /</c>, told apart by
+    /// case; 8 KiB in all as UTF-8. The names <c>traceparent</c> and <c>tracestate</c> are Errand's own.
+    /// </summary>
+    public IReadOnlyDictionary<string, string>? Headers { get; init; }
+
+    /// <summary>
     /// Your own transaction on the backend's database: the task exists if and only if it commits, savepoints included. Default is
     /// null: the call commits by itself. Open the backend (<see cref="TaskQueue.InitializeAsync"/>) before you begin the
     /// transaction. Workers of the same process see the task soon after the commit, workers of other processes within a second.
@@ -127,6 +134,10 @@ public sealed record EnqueueOptions
         }
 
         Retry?.CollectProblems(problems.Within(nameof(Retry)));
+        if (Headers is not null)
+        {
+            TaskHeaders.CollectProblems(Headers, problems);
+        }
     }
 
     /// <summary>The largest id: what JSON numbers carry without loss.</summary>

@@ -14,6 +14,7 @@ public sealed class TaskContext
     private readonly ReservedTask _task;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private IReadOnlyDictionary<string, string>? _headers; // Made when they are first asked for.
     private bool _hasSaved; // A checkpoint, in this attempt.
     private ProgressReports? _reports; // Made by whichever thread of the handler reports first.
 
@@ -58,6 +59,9 @@ public sealed class TaskContext
     /// even if the start is not charged as an attempt.
     /// </summary>
     public long Epoch { get; }
+
+    /// <summary>The headers that the task was enqueued with (<see cref="EnqueueOptions.Headers"/>); empty for none.</summary>
+    public IReadOnlyDictionary<string, string> Headers => _headers ??= TaskHeaders.Read(_task.Headers);
 
     /// <summary>When the task was enqueued, by the backend's clock.</summary>
     public DateTimeOffset EnqueuedAt { get; }

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace Errand;
 
 /// <summary>Everything that the store knows about one task.</summary>
@@ -26,6 +28,9 @@ public sealed record TaskDetails : TaskSummary
 
     /// <summary>Whether it is parked because no live worker knows its name.</summary>
     public bool IsParked { get; init; }
+
+    /// <summary>The headers that it was enqueued with. A finished task keeps them only if it failed; otherwise there are none.</summary>
+    public IReadOnlyDictionary<string, string> Headers { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>The payload as UTF-8 JSON. A finished task keeps it only if it failed; otherwise it is empty.</summary>
     public ReadOnlyMemory<byte> Payload { get; init; }

@@ -251,8 +251,8 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
         NewTask[] tasks, EnqueueOptions options, CancellationToken cancellationToken)
     {
         using var span = Span.StartSend(tasks[0].Queue, tasks.Length, _backend);
-        var trace = Span.CurrentTrace();
-        tasks = Array.ConvertAll(tasks, task => task with { Trace = trace });
+        var (parent, state) = Span.CurrentTrace();
+        tasks = Array.ConvertAll(tasks, task => task with { Headers = TaskHeaders.WithTrace(task.Headers, parent, state) });
         try
         {
             var enqueued = await SubmitAsync(tasks, options, cancellationToken).ConfigureAwait(false);
@@ -301,6 +301,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
             UniqueFor = options.UniqueFor,
             Timeout = timeout == Timeout.InfiniteTimeSpan ? null : timeout,
             Retry = options.Retry ?? kind.Retry,
+            Headers = TaskHeaders.Write(options.Headers),
             Payload = payload,
             OwnPayload = payload,
         };

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace Errand.Testing;
 
 /// <summary>A task that was enqueued, as it is now.</summary>
@@ -34,6 +36,9 @@ public sealed record EnqueuedTask<TPayload>
 
     /// <summary>Attempts and back-off.</summary>
     public required RetryPolicy Retry { get; init; }
+
+    /// <summary>Its headers; empty for none.</summary>
+    public IReadOnlyDictionary<string, string> Headers { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>The state of the task.</summary>
     public required TaskState State { get; init; }

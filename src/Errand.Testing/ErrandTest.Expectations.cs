@@ -41,6 +41,7 @@ public sealed partial class ErrandTest
                    UniqueKey = one.Task.UniqueKey,
                    Timeout = one.Task.Timeout,
                    Retry = one.Task.Retry,
+                   Headers = TaskHeaders.Read(one.Task.Headers),
                    State = now.State,
                    Attempt = now.Attempt,
                },

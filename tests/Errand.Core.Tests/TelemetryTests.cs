@@ -135,7 +135,7 @@ public sealed class TelemetryTests : IAsyncDisposable
             var owner = await _backend.BeginWorkerAsync(new WorkerRegistration { Lease = TimeSpan.FromSeconds(30), TaskNames = ["measured"] }, Token);
             var task = Assert.Single(await _backend.ReserveAsync(
                 new ReserveRequest { Owner = owner, MaxTasks = 1, Wait = TimeSpan.Zero, Queues = [_name] }, Token));
-            Assert.Equal((id, $"{request.Id}"), (task.Lease.Id, task.Trace));
+            Assert.Equal((id, $$"""{"traceparent":"{{request.Id}}"}"""), (task.Lease.Id, task.Headers));
         }
     }
 

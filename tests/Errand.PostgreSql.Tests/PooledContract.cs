@@ -19,6 +19,7 @@ public sealed class Pooled : Postgres
 public sealed class PooledDelay : DelayContract<Pooled>;
 public sealed class PooledEnqueue : EnqueueContract<Pooled>;
 public sealed class PooledExpiry : ExpiryContract<Pooled>;
+public sealed class PooledHeaders : HeadersContract<Pooled>;
 public sealed class PooledMisuse : MisuseContract<Pooled>;
 public sealed class PooledUnique : UniqueContract<Pooled>;
 public sealed class PooledNames : NamesContract<Pooled>;

@@ -5,6 +5,7 @@ namespace Errand.PostgreSql.Tests;
 public sealed class PostgresDelay : DelayContract<Postgres>;
 public sealed class PostgresEnqueue : EnqueueContract<Postgres>;
 public sealed class PostgresExpiry : ExpiryContract<Postgres>;
+public sealed class PostgresHeaders : HeadersContract<Postgres>;
 public sealed class PostgresMisuse : MisuseContract<Postgres>;
 public sealed class PostgresUnique : UniqueContract<Postgres>;
 public sealed class PostgresNames : NamesContract<Postgres>;

@@ -7,6 +7,7 @@ public sealed class SqliteFull() : SqliteFile(Durability.Full);
 public sealed class SqliteFullDelay : DelayContract<SqliteFull>;
 public sealed class SqliteFullEnqueue : EnqueueContract<SqliteFull>;
 public sealed class SqliteFullExpiry : ExpiryContract<SqliteFull>;
+public sealed class SqliteFullHeaders : HeadersContract<SqliteFull>;
 public sealed class SqliteFullMisuse : MisuseContract<SqliteFull>;
 public sealed class SqliteFullUnique : UniqueContract<SqliteFull>;
 public sealed class SqliteFullNames : NamesContract<SqliteFull>;

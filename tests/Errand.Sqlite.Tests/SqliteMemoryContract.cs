@@ -18,6 +18,7 @@ public sealed class SqliteMemory : Store
 public sealed class SqliteMemoryDelay : DelayContract<SqliteMemory>;
 public sealed class SqliteMemoryEnqueue : EnqueueContract<SqliteMemory>;
 public sealed class SqliteMemoryExpiry : ExpiryContract<SqliteMemory>;
+public sealed class SqliteMemoryHeaders : HeadersContract<SqliteMemory>;
 public sealed class SqliteMemoryMisuse : MisuseContract<SqliteMemory>;
 public sealed class SqliteMemoryUnique : UniqueContract<SqliteMemory>;
 public sealed class SqliteMemoryNames : NamesContract<SqliteMemory>;

@@ -7,6 +7,7 @@ public sealed class SqliteRelaxed() : SqliteFile(Durability.Relaxed);
 public sealed class SqliteRelaxedDelay : DelayContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedEnqueue : EnqueueContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedExpiry : ExpiryContract<SqliteRelaxed>;
+public sealed class SqliteRelaxedHeaders : HeadersContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedMisuse : MisuseContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedUnique : UniqueContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedNames : NamesContract<SqliteRelaxed>;

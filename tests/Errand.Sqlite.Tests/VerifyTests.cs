@@ -71,7 +71,7 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Theory]
-    [InlineData("insert into errand_finished select 1, 20, queue, name, 0, 0, 0, 0, 0, 0, 0, null, null, null, null, null, null, null, null from errand_tasks where id = 1",
+    [InlineData("insert into errand_finished select 1, 20, queue, name, 0, 0, 0, 0, 0, 0, 0, null, null, null, null, null, null, null, null, null from errand_tasks where id = 1",
         "Task 1 is both live and finished.")]
     [InlineData("delete from errand_counters", "There are 0 counters of ids instead of one.")]
     [InlineData("insert into errand_counters values (99999999, 0)", "There are 2 counters of ids instead of one.")]

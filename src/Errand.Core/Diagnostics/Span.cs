@@ -48,13 +48,9 @@ internal readonly struct Span : IDisposable
         return activity;
     });
 
-    /// <summary>What of the current trace is stored in a task: W3C traceparent, and tracestate after a space if there is one.</summary>
-    internal static string? CurrentTrace() => Activity.Current switch
-    {
-        { IdFormat: ActivityIdFormat.W3C, TraceStateString: { Length: > 0 } state } current => $"{current.Id} {state}",
-        { IdFormat: ActivityIdFormat.W3C } current => current.Id,
-        _ => null,
-    };
+    /// <summary>What of the current trace is stored in a task: W3C traceparent and tracestate.</summary>
+    internal static (string? Parent, string? State) CurrentTrace() =>
+        Activity.Current is { IdFormat: ActivityIdFormat.W3C } current ? (current.Id, current.TraceStateString) : default;
 
     /// <summary>
     /// Begins the span of an attempt: a trace of its own, since it may run days later and several times, linked to the one that
@@ -62,11 +58,8 @@ internal readonly struct Span : IDisposable
     /// </summary>
     internal static Span StartProcess(ReservedTask task, IBackend backend) => HasListeners ? new(() =>
     {
-        var trace = task.Trace?.Split(' ', 2) ?? [];
-        ActivityLink[] links =
-            ActivityContext.TryParse(trace.FirstOrDefault(), trace.ElementAtOrDefault(1), isRemote: true, out var producer)
-                ? [new(producer)]
-                : [];
+        var (parent, state) = TaskHeaders.TraceOf(task.Headers);
+        ActivityLink[] links = ActivityContext.TryParse(parent, state, isRemote: true, out var producer) ? [new(producer)] : [];
         var activity = Source?.StartActivity(
             $"process {task.Queue}", ActivityKind.Consumer, default(ActivityContext), tags: null, links: links);
         if (activity is { IsAllDataRequested: true })

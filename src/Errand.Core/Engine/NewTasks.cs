@@ -48,7 +48,7 @@ internal static class NewTasks
         DueAt = DateTimeOffset.FromUnixTimeMilliseconds(due),
         Timeout = task.Timeout,
         Retry = task.Retry,
-        Trace = task.Trace,
+        Headers = task.Headers,
         Payload = task.Payload,
     };
 
@@ -62,7 +62,7 @@ internal static class NewTasks
         Arguments.CheckSize(task.Payload.Length, nameof(task));
         var isPlain = task is
         {
-            Id: null, Delay: null, DueAt: null, ExpiresAt: null, UniqueKey: null, UniqueFor: null, Timeout: null, Trace: null,
+            Id: null, Delay: null, DueAt: null, ExpiresAt: null, UniqueKey: null, UniqueFor: null, Timeout: null, Headers: null,
         };
         if (!isPlain || task.Retry != RetryPolicy.Default
             || OptionProblems.NameProblem(task.Name) is not null || OptionProblems.NameProblem(task.Queue) is not null)
@@ -83,9 +83,9 @@ internal static class NewTasks
             problems.Add($"{nameof(NewTask.Retry)} is null; give RetryPolicy.Default");
         }
 
-        if (task.Trace?.Contains('\0', StringComparison.Ordinal) == true)
+        if (!TaskHeaders.IsReadable(task.Headers))
         {
-            problems.Add($"{nameof(NewTask.Trace)} holds the character U+0000; leave it out");
+            problems.Add($"{nameof(NewTask.Headers)} is no JSON object of texts; write it as one");
         }
 
         new EnqueueOptions

@@ -63,7 +63,8 @@ internal sealed class OptionProblems
         }
     }
 
-    private static bool IsWellFormed(string text)
+    /// <summary>Whether a text has no half of a surrogate pair.</summary>
+    internal static bool IsWellFormed(string text)
     {
         for (var rest = text.AsSpan(); !rest.IsEmpty;)
         {

@@ -39,8 +39,10 @@ public sealed record NewTask
     /// <summary>Attempts and back-off.</summary>
     public RetryPolicy Retry { get; init; } = RetryPolicy.Default;
 
-    /// <summary>The caller's trace context: W3C traceparent, then a space and tracestate if there is one. Null is none.</summary>
-    public string? Trace { get; init; }
+    /// <summary>
+    /// The headers of the task and the trace context of its enqueue, as one JSON object of texts. The store keeps it as it is. Null is none.
+    /// </summary>
+    public string? Headers { get; init; }
 
     /// <summary>The payload as UTF-8 JSON, at most 256 MiB. The backend copies it before the call returns to its caller.</summary>
     public required ReadOnlyMemory<byte> Payload { get; init; }

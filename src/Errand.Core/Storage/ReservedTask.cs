@@ -33,8 +33,10 @@ public sealed record ReservedTask
     /// <summary>Attempts and back-off.</summary>
     public required RetryPolicy Retry { get; init; }
 
-    /// <summary>The trace context of the enqueue: W3C traceparent, then a space and tracestate if there is one. Null is none.</summary>
-    public string? Trace { get; init; }
+    /// <summary>
+    /// The headers of the task and the trace context of its enqueue, as one JSON object of texts. The store keeps it as it is. Null is none.
+    /// </summary>
+    public string? Headers { get; init; }
 
     /// <summary>The payload as UTF-8 JSON.</summary>
     public required ReadOnlyMemory<byte> Payload { get; init; }

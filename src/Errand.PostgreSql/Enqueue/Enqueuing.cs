@@ -129,7 +129,7 @@ internal sealed class Enqueuing(
         var bytes = 0L;
         foreach (var task in tasks)
         {
-            bytes += task.Payload.Length;
+            bytes += task.Payload.Length + (task.Headers?.Length ?? 0);
         }
 
         return bytes;

@@ -11,7 +11,7 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
     /// <summary>Rows of one statement.</summary>
     private const int RowsInStatement = 10_000;
 
-    /// <summary>Bytes of payloads in one statement: a message to the server ends at a gigabyte.</summary>
+    /// <summary>Bytes of payloads and headers in one statement: a message to the server ends at a gigabyte.</summary>
     private const long BytesInStatement = 16 * 1024 * 1024;
 
     private readonly List<NewRow> _new = [];
@@ -110,7 +110,7 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
         var first = 0;
         for (var i = 0; i < rows.Count; i++)
         {
-            var size = rows[i].Task.Payload.Length;
+            var size = rows[i].Task.Payload.Length + (rows[i].Task.Headers?.Length ?? 0);
             if (i > first && (i - first == RowsInStatement || bytes + size > BytesInStatement))
             {
                 yield return rows.GetRange(first, i - first);
@@ -134,15 +134,15 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
         inserted as (
             insert into errand.errand_tasks (
                 id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name,
-                max_attempts, state, retry, trace, payload)
+                max_attempts, state, retry, headers, payload)
             select id, taker, sign(taker)::int, due, now, now, @turn, timeout, expires, sign(taker)::int, ~priority,
                    queue, name, max_attempts,
-                   case when taker <> 0 then 12 when due <= now then 10 else 11 end, retry, trace, payload
+                   case when taker <> 0 then 12 when due <= now then 10 else 11 end, retry, headers, payload
             from   clock,
                    unnest(@ids, @owners, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names,
-                       @max_attempts, @retries, @traces, @payloads)
+                       @max_attempts, @retries, @headers, @payloads)
                        as new (id, owner, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry,
-                           trace, payload),
+                           headers, payload),
                    lateral (
                        select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end
                                   as due,
@@ -213,13 +213,13 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
         )
         insert into errand.errand_tasks (
             id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name, max_attempts,
-            state, retry, trace, payload)
+            state, retry, headers, payload)
         select id, 0, 0, due, now, now, 0, timeout, expires, 0, ~priority, queue, name, max_attempts,
-               case when due <= now then 10 else 11 end, retry, trace, payload
+               case when due <= now then 10 else 11 end, retry, headers, payload
         from   clock,
                unnest(@ids, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names, @max_attempts, @retries,
-                   @traces, @payloads)
-                   as new (id, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, trace,
+                   @headers, @payloads)
+                   as new (id, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, headers,
                        payload),
                lateral (
                    select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end
@@ -288,7 +288,7 @@ internal sealed class NewRows(Enqueuing enqueuing) : TurnRows(TurnStage.Enqueue)
         .With("names", Column(rows, row => turn.IdOf(row.Task.Name)))
         .With("max_attempts", Column(rows, static row => row.Task.Retry.MaxAttempts))
         .With("retries", Column(rows, static row => RetryText.Of(row.Task.Retry)))
-        .With("traces", Column(rows, static row => row.Task.Trace))
+        .With("headers", Column(rows, static row => row.Task.Headers))
         .With("payloads", Column(rows, static row => Bytes(row.Task.Payload)));
 
     /// <summary>The payload's own array where it is one: a bulk of large ones is not copied.</summary>

@@ -52,13 +52,13 @@ internal sealed class UniqueKeys(StoreClock clock) : Part<Turn>
         )
         insert into errand.errand_tasks (
             id, owner, epoch, due, enqueued, started, turn, timeout, expires, attempt, rank, queue, name, max_attempts,
-            state, unique_key, retry, trace, payload)
+            state, unique_key, retry, headers, payload)
         select id, 0, 0, due, now, now, 0, timeout, expires, 0, ~priority, queue, name, max_attempts,
-               case when due <= now then 10 else 11 end, key, retry, trace, payload
+               case when due <= now then 10 else 11 end, key, retry, headers, payload
         from   clock,
                unnest(@ids, @delays, @dues, @timeouts, @expiries, @priorities, @queues, @names, @max_attempts, @retries,
-                   @traces, @payloads, @keys)
-                   as new (id, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, trace,
+                   @headers, @payloads, @keys)
+                   as new (id, delay, due_at, timeout, expires, priority, queue, name, max_attempts, retry, headers,
                        payload, key),
                lateral (
                    select case when due_at is null then now + coalesce(delay, 0) else greatest(now, due_at) end

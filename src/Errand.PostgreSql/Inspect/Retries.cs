@@ -34,9 +34,9 @@ internal sealed class Retries(StoreClock clock)
         revived as (
             insert into errand.errand_tasks (
                 id, owner, epoch, due, enqueued, started, turn, timeout, attempt, rank, queue, name, max_attempts,
-                state, unique_key, retry, payload)
+                state, unique_key, retry, headers, payload)
             select id, 0, epoch, errand.errand_now_ms(@now), enqueued, started, 0, timeout, 0, rank, queue, name,
-                   max_attempts, 10, unique_key, retry, payload
+                   max_attempts, 10, unique_key, retry, headers, payload
             from   failed
             order by name, unique_key
             on conflict do nothing

@@ -9,7 +9,7 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
     // language=postgresql
     private const string FindLiveSql = """
         select t.state, coalesce(q.text, '?'), coalesce(n.text, '?'), ~t.rank, t.attempt, t.epoch, t.enqueued, t.due, t.started, t.max_attempts,
-               t.timeout, t.expires, t.unique_key, t.owner, t.cancelled, t.parked, t.payload
+               t.timeout, t.expires, t.unique_key, t.owner, t.cancelled, t.parked, t.headers, t.payload
         from   errand.errand_tasks t
         left join errand.errand_names q on q.id = t.queue
         left join errand.errand_names n on n.id = t.name
@@ -38,14 +38,15 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
             Worker = state == TaskState.Running ? new WorkerId(row.GetInt64(13)) : null,
             IsCancelRequested = state == TaskState.Running && !row.IsDBNull(14),
             IsParked = state == TaskState.Scheduled && !row.IsDBNull(15),
-            Payload = row.GetFieldValue<byte[]>(16),
+            Headers = TaskHeaders.Read(row.IsDBNull(16) ? null : row.GetString(16)),
+            Payload = row.GetFieldValue<byte[]>(17),
         };
     }
 
     // language=postgresql
     private const string FindFinishedSql = """
         select f.state, coalesce(q.text, '?'), coalesce(n.text, '?'), ~f.rank, f.attempt, f.epoch, f.enqueued, f.due, f.started, f.finished,
-               f.max_attempts, f.timeout, f.unique_key, f.result, f.error, f.payload
+               f.max_attempts, f.timeout, f.unique_key, f.result, f.error, f.headers, f.payload
         from   errand.errand_finished f
         left join errand.errand_names q on q.id = f.queue
         left join errand.errand_names n on n.id = f.name
@@ -70,7 +71,8 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
         UniqueKey = row.IsDBNull(12) ? null : row.GetString(12),
         Result = row.IsDBNull(13) ? default : row.GetFieldValue<byte[]>(13),
         Error = row.IsDBNull(14) ? null : Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(14)),
-        Payload = row.IsDBNull(15) ? default : row.GetFieldValue<byte[]>(15),
+        Headers = TaskHeaders.Read(row.IsDBNull(15) ? null : row.GetString(15)),
+        Payload = row.IsDBNull(16) ? default : row.GetFieldValue<byte[]>(16),
     };
 
     internal static async Task<TaskDetails?> FindAsync(Snapshot snapshot, long id)

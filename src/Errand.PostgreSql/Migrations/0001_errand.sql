@@ -51,7 +51,7 @@ create table errand.errand_tasks (
     codec        smallint,                 -- how the payload is encoded; null for plain JSON, and always null for now
     unique_key   text,
     retry        text,                     -- delay ms, longest delay ms, factor, jitter; null for the default policy
-    trace        text,                     -- W3C traceparent, and tracestate after a space
+    headers      text,                     -- JSON object of texts, the caller's trace context among them; null for none
     payload      bytea not null
 );
 create index errand_tasks_ready on errand.errand_tasks (queue, rank, due, id) where state = 10;
@@ -124,6 +124,7 @@ create table errand.errand_finished (
     max_attempts integer,
     retry        text,
     unique_key   text,
+    headers      text,
     payload      bytea,
     codec        smallint                  -- how the result and the payload are encoded; null for plain JSON, and always for now
 );

@@ -197,7 +197,7 @@ internal sealed class Reserving(
             order by rank, due, id
             limit  @count
             for update skip locked))
-        returning t.id, t.name, t.due, t.epoch, t.attempt, t.max_attempts, t.enqueued, t.timeout, t.retry, t.trace,
+        returning t.id, t.name, t.due, t.epoch, t.attempt, t.max_attempts, t.enqueued, t.timeout, t.retry, t.headers,
             t.payload, t.rank, {Attempts.WasLostSql}
         """;
 
@@ -257,7 +257,7 @@ internal sealed class Reserving(
         DueAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(2)),
         Timeout = row.IsDBNull(7) ? null : TimeSpan.FromMilliseconds(row.GetInt64(7)),
         Retry = RetryText.Read(row.IsDBNull(8) ? null : row.GetString(8), row.GetInt32(5)),
-        Trace = row.IsDBNull(9) ? null : row.GetString(9),
+        Headers = row.IsDBNull(9) ? null : row.GetString(9),
         Payload = row.GetFieldValue<byte[]>(10),
         WasLost = row.GetBoolean(12),
     };

@@ -53,14 +53,14 @@ internal sealed class Settling(StoreClock clock, Expiry expiry, Vacuum vacuum)
             using  unnest(@ids, @owners, @epochs, @errors) as s (id, owner, epoch, error)
             where  {Turn.Fence}
             returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name,
-                s.error, t.timeout, t.max_attempts, t.retry, t.unique_key, t.payload
+                s.error, t.timeout, t.max_attempts, t.retry, t.unique_key, t.headers, t.payload
         )
         insert into errand.errand_finished (
             id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error, timeout,
-            max_attempts, retry, unique_key, payload)
+            max_attempts, retry, unique_key, headers, payload)
         select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name,
                21, error, timeout,
-               max_attempts, retry, unique_key, payload
+               max_attempts, retry, unique_key, headers, payload
         from   settled
         returning id, epoch
         """;

@@ -140,15 +140,15 @@ internal sealed class Sweep(
                 and    not exists (select from errand.errand_workers w where w.id = o.owner)
                 for update skip locked))
             returning t.id, t.owner, t.epoch, t.due, t.enqueued, t.started, t.attempt, t.rank, t.queue, t.name,
-                t.timeout, t.max_attempts, t.retry, t.unique_key, t.payload, t.cancelled
+                t.timeout, t.max_attempts, t.retry, t.unique_key, t.headers, t.payload, t.cancelled
         )
         insert into errand.errand_finished (
             id, owner, epoch, due, enqueued, started, finished, attempt, rank, queue, name, state, error, timeout,
-            max_attempts, retry, unique_key, payload)
+            max_attempts, retry, unique_key, headers, payload)
         select id, owner, epoch, due, enqueued, started, errand.errand_now_ms(@now), attempt, rank, queue, name,
                case when cancelled is null then 21 else 22 end,
                convert_to(@error || attempt || ' of ' || max_attempts || '.', 'UTF8'), timeout, max_attempts, retry,
-               unique_key, case when cancelled is null then payload end
+               unique_key, case when cancelled is null then headers end, case when cancelled is null then payload end
         from   settled
         returning id
         """;

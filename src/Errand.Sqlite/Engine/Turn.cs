@@ -69,10 +69,10 @@ internal sealed class Turn(
     private const string InsertTaskSql = """
         insert into errand_tasks (
             id, state, owner, epoch, attempt, priority, due, started, queue, name, max_attempts, enqueued, timeout, expires,
-            unique_key, retry, trace, payload)
+            unique_key, retry, headers, payload)
         values (
             @id, @state, @owner, @epoch, @attempt, @priority, @due, @now, @queue, @name, @max_attempts, @now, @timeout, @expires,
-            @unique_key, @retry, @trace, @payload)
+            @unique_key, @retry, @headers, @payload)
         """;
 
     // As above, for the many tasks that have nothing of what may be null: each value that is bound costs as much as
@@ -96,7 +96,7 @@ internal sealed class Turn(
         var state = owner != Nobody ? TaskState.Running : due <= now ? TaskState.Pending : TaskState.Scheduled;
         var starts = owner != Nobody ? 1 : 0;
         var retry = RetryText.Of(task.Retry);
-        if (retry is null && task is { Timeout: null, ExpiresAt: null, UniqueKey: null, Trace: null })
+        if (retry is null && task is { Timeout: null, ExpiresAt: null, UniqueKey: null, Headers: null })
         {
             _inserted.Add(new InsertedRow(task, id, state, owner, starts, due, queue, name));
             if (_inserted.Count == RowsTogether)
@@ -110,7 +110,7 @@ internal sealed class Turn(
                 .With(id).With((long)state).With(owner).With(starts).With(starts).With(task.Priority).With(due)
                 .With(now).With(queue).With(name).With(task.Retry.MaxAttempts)
                 .With((long?)task.Timeout?.TotalMilliseconds).With(task.ExpiresAt?.ToUnixTimeMilliseconds()).With(task.UniqueKey)
-                .With(retry).With(task.Trace).With(task.Payload.Span).Execute();
+                .With(retry).With(task.Headers).With(task.Payload.Span).Execute();
         }
 
         if (state == TaskState.Pending)

@@ -34,9 +34,9 @@ internal static class Retries
     private const string ReviveSql = """
         insert into errand_tasks (
             id, state, owner, epoch, attempt, priority, due, started, queue, name, max_attempts, enqueued, timeout, unique_key, retry,
-            payload)
+            headers, payload)
         select id, 10, @nobody, epoch, 0, priority, @now, started, queue, name, max_attempts, enqueued, timeout, unique_key, retry,
-               payload
+               headers, payload
         from   errand_finished
         where  id = @id and state = 21
         """;

@@ -10,7 +10,7 @@ internal sealed class TaskLookup(WorkerList workers)
     // language=sqlite
     private const string FindLiveSql = """
         select state, queue, name, priority, attempt, epoch, enqueued, due, started, max_attempts, timeout, expires, unique_key,
-               owner, cancelled, parked, payload
+               owner, cancelled, parked, headers, payload
         from   errand_tasks
         where  id = @id
         """;
@@ -43,7 +43,8 @@ internal sealed class TaskLookup(WorkerList workers)
             Worker = state == TaskState.Running ? new WorkerId(row.Int64(13)) : null,
             IsCancelRequested = state == TaskState.Running && !row.IsNull(14),
             IsParked = state == TaskState.Scheduled && !row.IsNull(15),
-            Payload = row.Blob(16),
+            Headers = TaskHeaders.Read(row.IsNull(16) ? null : row.Text(16)),
+            Payload = row.Blob(17),
             Progress = Progress.Find(snapshot, id),
             History = Attempts.Find(snapshot, id),
         };
@@ -54,7 +55,7 @@ internal sealed class TaskLookup(WorkerList workers)
     // language=sqlite
     private const string FindFinishedSql = """
         select state, queue, name, priority, attempt, epoch, enqueued, due, started, finished, max_attempts, timeout, unique_key,
-               result, error, payload
+               result, error, headers, payload
         from   errand_finished
         where  id = @id
         """;
@@ -85,7 +86,8 @@ internal sealed class TaskLookup(WorkerList workers)
             UniqueKey = row.IsNull(12) ? null : row.Text(12),
             Result = row.IsNull(13) ? default : row.Blob(13),
             Error = row.IsNull(14) ? null : row.Text(14),
-            Payload = row.IsNull(15) ? default : row.Blob(15),
+            Headers = TaskHeaders.Read(row.IsNull(15) ? null : row.Text(15)),
+            Payload = row.IsNull(16) ? default : row.Blob(16),
             Progress = Progress.Find(snapshot, id),
             History = Attempts.Find(snapshot, id),
         };

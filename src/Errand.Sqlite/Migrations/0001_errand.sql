@@ -42,7 +42,7 @@ create table errand_tasks (
     codec        integer,              -- how the payload is encoded; null for plain JSON
     unique_key   text,
     retry        text,                 -- delay ms, longest delay ms, factor, jitter; null for the default policy
-    trace        text,                 -- W3C traceparent, and tracestate after a space
+    headers      text,                 -- JSON object of texts, the caller's trace context among them; null for none
     payload      blob not null
 ) strict;
 create index errand_tasks_ready on errand_tasks (queue, name, priority desc, due) where state = 10;
@@ -87,7 +87,7 @@ create table errand_paused_queues (
     queue integer primary key          -- names.id
 ) strict;
 
--- Finished tasks. The last five columns are kept for failed ones alone, so that they can be replayed.
+-- Finished tasks. The last six columns are kept for failed ones alone, so that they can be replayed.
 create table errand_finished (
     id           integer primary key,
     state        integer not null,     -- 20 succeeded, 21 failed, 22 cancelled, 23 expired
@@ -107,6 +107,7 @@ create table errand_finished (
     timeout      integer,
     retry        text,
     unique_key   text,
+    headers      text,
     payload      blob
 ) strict;
 create index errand_finished_by_state on errand_finished (state, finished);

@@ -23,7 +23,7 @@ internal sealed class ReadyTasks
 
     // language=sqlite
     private const string SelectReadySql = """
-        select   id, name, due, epoch, attempt, max_attempts, enqueued, timeout, expires, retry, trace, payload, priority
+        select   id, name, due, epoch, attempt, max_attempts, enqueued, timeout, expires, retry, headers, payload, priority
         from     errand_tasks
         where    queue = @queue and name = @name and state = 10
         order by priority desc, due, id

@@ -373,7 +373,7 @@ internal sealed class Reserving : Part<Turn>
         DueAt = DateTimeOffset.FromUnixTimeMilliseconds(row.Int64(2)),
         Timeout = row.IsNull(7) ? null : TimeSpan.FromMilliseconds(row.Int64(7)),
         Retry = RetryText.Read(row.IsNull(9) ? null : row.Text(9), row.Int32(5)),
-        Trace = row.IsNull(10) ? null : row.Text(10),
+        Headers = row.IsNull(10) ? null : row.Text(10),
         Payload = row.Blob(11),
     };
 

@@ -27,9 +27,9 @@ internal sealed class Settling(ResultWaits<Turn> results, RunningTasks running) 
     private const string ArchiveFailureSql = $"""
         insert into errand_finished (
             id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished, error, max_attempts, timeout, retry,
-            unique_key, payload)
+            unique_key, headers, payload)
         select id, 21, queue, name, priority, attempt, epoch, enqueued, due, started, @now, @error, max_attempts, timeout, retry,
-               unique_key, payload
+               unique_key, headers, payload
         from   errand_tasks
         where  {Turn.Fence}
         """;

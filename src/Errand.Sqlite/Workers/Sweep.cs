@@ -79,10 +79,10 @@ internal sealed class Sweep(SqliteStore store, Incarnations incarnations, TimePr
     private const string FailPoisonedSql = """
         insert into errand_finished (
             id, state, queue, name, priority, attempt, epoch, enqueued, due, started, finished, error, max_attempts, timeout, retry,
-            unique_key, payload)
+            unique_key, headers, payload)
         select id, iif(cancelled is null, 21, 22), queue, name, priority, attempt, epoch, enqueued, due, started, @now,
                @error || attempt || ' of ' || max_attempts || '.', max_attempts, timeout, retry, unique_key,
-               iif(cancelled is null, payload, null)
+               iif(cancelled is null, headers, null), iif(cancelled is null, payload, null)
         from   errand_tasks
         where  id = @id
         """;
