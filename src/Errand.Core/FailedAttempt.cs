@@ -1,6 +1,6 @@
 namespace Errand;
 
-/// <summary>An attempt whose handler threw, for <see cref="TaskWorkerOptions.OnFailure"/> to decide on.</summary>
+/// <summary>An attempt whose handler threw, for <see cref="TaskWorkerOptions.OnFailure"/> and <see cref="ITaskFailureHandler"/>.</summary>
 public sealed record FailedAttempt
 {
     /// <summary>The task's id.</summary>
@@ -20,4 +20,9 @@ public sealed record FailedAttempt
 
     /// <summary>The exception that the handler threw.</summary>
     public required Exception Exception { get; init; }
+
+    /// <summary>
+    /// Whether another attempt follows if nobody decides otherwise. When it does not, the task is about to end as failed.
+    /// </summary>
+    public bool WillRetry { get; init; }
 }

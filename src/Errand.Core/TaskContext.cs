@@ -19,9 +19,10 @@ public sealed class TaskContext
     private ProgressReports? _reports; // Made by whichever thread of the handler reports first.
 
     internal TaskContext(
-        ReservedTask task, IBackend backend, PayloadSerializer serializer, TimeProvider time, ILogger logger,
+        ReservedTask task, ITaskPayload? payload, IBackend backend, PayloadSerializer serializer, TimeProvider time, ILogger logger,
         CancellationToken cancellationToken)
     {
+        Payload = payload;
         _backend = backend;
         _serializer = serializer;
         _lease = task.Lease;
@@ -47,6 +48,15 @@ public sealed class TaskContext
 
     /// <summary>The queue it was in.</summary>
     public string Queue { get; }
+
+    /// <summary>The payload, for code that serves several types. Null where it could not be read, which only failure handlers see.</summary>
+    public ITaskPayload? Payload { get; }
+
+    /// <summary>
+    /// The services of the attempt's scope, which the handler, its middleware and failure handlers share, and which ends after them. Null
+    /// outside a host.
+    /// </summary>
+    public IServiceProvider? Services { get; private set; }
 
     /// <summary>The number of this attempt, from 1.</summary>
     public int Attempt { get; }
@@ -158,6 +168,9 @@ public sealed class TaskContext
             : await _backend.ReadCheckpointAsync(Id, cancellationToken).ConfigureAwait(false);
         return json.IsEmpty ? default : (T?)_serializer.Deserialize(json.Span, typeof(T));
     }
+
+    /// <summary>What runs next has these services.</summary>
+    internal void Enter(IServiceProvider? services) => Services = services;
 
     /// <summary>The handler has returned.</summary>
     internal ValueTask EndAsync() => Volatile.Read(ref _reports)?.DisposeAsync() ?? ValueTask.CompletedTask;

@@ -1,5 +1,6 @@
 using Errand.Diagnostics;
 using Errand.Handlers;
+using Errand.Middleware;
 using Errand.Payloads;
 using Errand.Running;
 using Microsoft.Extensions.Logging;
@@ -20,6 +21,7 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
     private readonly IBackend _backend;
     private readonly ReservedTask _task;
     private readonly HandlerBinding _handler;
+    private readonly IMiddlewareSource _middleware;
     private readonly PayloadSerializer _serializer;
     private readonly WorkerIncarnation _incarnation;
     private readonly WorkerSlots _slots;
@@ -32,15 +34,17 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
     private long? _startedAt; // Reports alone, as the next two: when it was first seen running.
     private long? _seenCancelledAt;
     private bool _warned;
+    private TaskContext? _context; // From the handler's start on.
 
     /// <summary>Calls nothing of the user's: the tasks that were reserved with this one must not suffer for it.</summary>
     internal TaskExecution(
-        IBackend backend, ReservedTask task, HandlerBinding handler, PayloadSerializer serializer,
+        IBackend backend, ReservedTask task, HandlerBinding handler, IMiddlewareSource middleware, PayloadSerializer serializer,
         WorkerIncarnation incarnation, WorkerSlots slots, TaskWorkerOptions options, ILogger logger)
     {
         _backend = backend;
         _task = task;
         _handler = handler;
+        _middleware = middleware;
         _serializer = serializer;
         _incarnation = incarnation;
         _slots = slots;
@@ -188,33 +192,47 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
 
     private async ValueTask<AttemptOutcome> AttemptAsync()
     {
-        object payload;
+        object? payload = null;
+        Exception? unreadable = null;
         try
         {
             payload = _handler.Deserialize(_task.Payload.Span, _serializer);
         }
         catch (Exception e)
         {
-            // Constructors and converters of the user's types run here. The same bytes would fail again: no retry.
-            return FailedForGood(e);
+            unreadable = e; // Constructors and converters of the user's types run there.
+        }
+
+        var context = new TaskContext(
+            _task, payload as ITaskPayload, _backend, _serializer, _time, _logger, _cancellation.Token);
+        _context = context;
+        if (payload is null)
+        {
+            return await FailedForGoodAsync(unreadable!, context, null).ConfigureAwait(false); // The same bytes would fail again: no retry.
         }
 
         object? result;
-        var context = new TaskContext(_task, _backend, _serializer, _time, _logger, _cancellation.Token);
+        IMiddlewareScope? scope = null;
         ITimer? timer = null;
         try
         {
             timer = StartTimeout();
             Current.Value = this; // Flows into the handler, and ends with this method.
-            result = await _handler.RunAsync(payload, context).ConfigureAwait(false);
+            scope = _middleware.Begin();
+            context.Enter(scope.Services);
+            result = await MiddlewareChain.ExecuteAsync(scope.Middleware, _handler, payload, context).ConfigureAwait(false);
         }
         catch (Exception e)
         {
             // The user's code may throw anything, and what it throws is data.
-            return (context.IsCompletedByHandler ? new AttemptOutcome(null, e) : Conclude(e)) with { Thrown = e };
+            var outcome = context.IsCompletedByHandler
+                ? new AttemptOutcome(null, e)
+                : await ConcludeAsync(e, context, scope).ConfigureAwait(false);
+            return outcome with { Thrown = e };
         }
         finally
         {
+            await EndAsync(scope).ConfigureAwait(false);
             timer?.Dispose();
             await context.EndAsync().ConfigureAwait(false);
         }
@@ -233,7 +251,26 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
         catch (Exception e)
         {
             // The handler has done its work; running it again would give the same result, and its effects twice.
-            return FailedForGood(e);
+            return await FailedForGoodAsync(e, context, null).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// What the disposal of a service throws is logged. The handler has done its work, or has failed for a reason of its own: neither is
+    /// changed by it.
+    /// </summary>
+    private async ValueTask EndAsync(IMiddlewareScope? scope)
+    {
+        try
+        {
+            if (scope is not null)
+            {
+                await scope.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            Log.ScopeFailed(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt, e);
         }
     }
 
@@ -313,8 +350,10 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
     /// <summary>A task that still runs under this lease was not settled by its handler: that transaction did not commit.</summary>
     private async ValueTask<AttemptOutcome> CheckAsync(AttemptOutcome outcome) =>
         outcome.Settlement is null && await _backend.HoldsAsync(_task.Lease, CancellationToken.None).ConfigureAwait(false)
-            ? Conclude(outcome.Exception ?? new InvalidOperationException(
-                $"The handler of '{_task.Name}' called CompleteInAsync, but its transaction was not committed when it returned."))
+            ? await ConcludeAsync(
+                outcome.Exception ?? new InvalidOperationException(
+                    $"The handler of '{_task.Name}' called CompleteInAsync, but its transaction was not committed when it returned."),
+                _context!, null).ConfigureAwait(false)
             : outcome;
 
     private void Report(AttemptOutcome outcome)

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Errand.Diagnostics;
+using Errand.Middleware;
 using Errand.Payloads;
 
 namespace Errand;
@@ -17,6 +18,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
     private readonly MeasuredBackend _backend;
     private readonly PayloadSerializer _serializer;
     private readonly TaskKinds _kinds;
+    private readonly IMiddlewareSource? _middleware; // Null where there is none: then nothing is made for a call.
     private volatile bool _disposed;
 
     /// <summary>Creates a queue on <paramref name="backend"/>, which the caller disposes.</summary>
@@ -30,6 +32,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
         _backend = MeasuredBackend.Over(backend);
         _serializer = new PayloadSerializer(options.Json, options.MaxPayloadBytes);
         _kinds = new TaskKinds(_backend.Names, options);
+        _middleware = options.MiddlewareSource ?? (options.Middleware.Count > 0 ? new GivenMiddleware([.. options.Middleware], []) : null);
     }
 
     /// <summary>The store, for packages that need more of it than the queue.</summary>
@@ -115,8 +118,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
             throw new ArgumentException("One id cannot be given to many tasks; enqueue each with its own.", nameof(options));
         }
 
-        var batch = tasks.Select(task => ToNewTask(task, options)).ToArray();
-        return await EnqueueBatchAsync(batch, options, cancellationToken).ConfigureAwait(false);
+        return await EnqueueEachAsync(tasks.Select(task => (task, options)), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -135,22 +137,8 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
         ArgumentNullException.ThrowIfNull(tasks);
         ArgumentNullException.ThrowIfNull(options);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        EnqueueOptions? first = null;
-        List<NewTask> batch = [];
-        foreach (var task in tasks)
-        {
-            var one = Checked(options(task));
-            first ??= one;
-            if (one.Transaction != first.Transaction)
-            {
-                throw new ArgumentException(
-                    "The tasks name different transactions; those of one call are committed together.", nameof(options));
-            }
-
-            batch.Add(ToNewTask(task, one));
-        }
-
-        return await EnqueueBatchAsync([.. batch], first ?? EnqueueOptions.None, cancellationToken).ConfigureAwait(false);
+        return await EnqueueEachAsync(tasks.Select(task => ((ITaskPayload)task, Checked(options(task)))), cancellationToken)
+            .ConfigureAwait(false);
     }
 
     /// <summary>
@@ -215,20 +203,77 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         options = Checked(options);
-        var enqueued = await CommitAsync([ToNewTask(task, options)], options, cancellationToken).ConfigureAwait(false);
+        var enqueued = _middleware is null
+            ? await CommitAsync([ToNewTask(task, options)], options, cancellationToken).ConfigureAwait(false)
+            : await EnqueueWithinAsync(_middleware, [NewItem(task, options)], cancellationToken).ConfigureAwait(false);
         return enqueued[0];
     }
 
-    private async Task<IReadOnlyList<TaskHandle>> EnqueueBatchAsync(
-        NewTask[] batch, EnqueueOptions options, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<TaskHandle>> EnqueueEachAsync(
+        IEnumerable<(ITaskPayload Task, EnqueueOptions Options)> tasks, CancellationToken cancellationToken)
     {
-        if (batch.Length == 0)
+        EnqueueOptions? first = null;
+        List<NewTask> batch = [];
+        List<EnqueueItem> items = [];
+        foreach (var (task, options) in tasks)
+        {
+            first ??= options;
+            if (options.Transaction != first.Transaction)
+            {
+                throw new ArgumentException("The tasks name different transactions; those of one call are committed together.");
+            }
+
+            if (_middleware is null)
+            {
+                batch.Add(ToNewTask(task, options));
+            }
+            else
+            {
+                items.Add(NewItem(task, options));
+            }
+        }
+
+        if (first is null)
         {
             return [];
         }
 
-        var enqueued = await CommitAsync(batch, options, cancellationToken).ConfigureAwait(false);
+        var enqueued = _middleware is null
+            ? await CommitAsync([.. batch], first, cancellationToken).ConfigureAwait(false)
+            : await EnqueueWithinAsync(_middleware, items, cancellationToken).ConfigureAwait(false);
         return Array.ConvertAll([.. enqueued], one => new TaskHandle(this, one.Id, one.IsNew));
+    }
+
+    /// <summary>Within middleware, which may change how each task is enqueued. The transaction stays.</summary>
+    private async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueWithinAsync(
+        IMiddlewareSource middleware, List<EnqueueItem> items, CancellationToken cancellationToken)
+    {
+        var transaction = items[0].Options.Transaction;
+        var scope = middleware.Begin();
+        await using (scope.ConfigureAwait(false))
+        {
+            return await MiddlewareChain.EnqueueAsync(
+                scope.Middleware, new EnqueueContext(items, scope.Services, cancellationToken), EnqueueAsync).ConfigureAwait(false);
+        }
+
+        async ValueTask<IReadOnlyList<EnqueuedTask>> EnqueueAsync()
+        {
+            var tasks = items.Select(item => ToNewTask(item.Task, Checked(item.Options))).ToArray();
+            var options = items[0].Options with { Transaction = transaction };
+            var enqueued = await CommitAsync(tasks, options, cancellationToken).ConfigureAwait(false);
+            for (var i = 0; i < items.Count; i++)
+            {
+                items[i].Enqueued(enqueued[i].Id);
+            }
+
+            return enqueued;
+        }
+    }
+
+    private static EnqueueItem NewItem(ITaskPayload task, EnqueueOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        return new EnqueueItem(task, options);
     }
 
     private ValueTask<IReadOnlyList<EnqueuedTask>> CommitAsync(

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Errand.Middleware;
 
 namespace Errand;
 
@@ -24,6 +25,12 @@ public sealed record TaskQueueOptions
 
     /// <summary>What every task is enqueued with where neither the call nor its type says otherwise. Default is nothing.</summary>
     public TaskDefaults Defaults { get; init; } = TaskDefaults.None;
+
+    /// <summary>What surrounds every call that enqueues, the outermost first. Default is nothing. In a host: <c>AddMiddleware</c>.</summary>
+    public IReadOnlyList<ITaskMiddleware> Middleware { get; init; } = [];
+
+    /// <summary>A container that makes what surrounds each call; null for <see cref="Middleware"/>.</summary>
+    internal IMiddlewareSource? MiddlewareSource { get; init; }
 
     private ImmutableDictionary<Type, TaskDefaults> DefaultsByType { get; init; } = ImmutableDictionary<Type, TaskDefaults>.Empty;
 
@@ -54,6 +61,11 @@ public sealed record TaskQueueOptions
         var problems = new OptionProblems(nameof(TaskQueueOptions));
         problems.Range(
             MaxPayloadBytes is < 1 or > OptionProblems.MaxBytes, nameof(MaxPayloadBytes), MaxPayloadBytes, "1 byte to 256 MiB");
+        if (Middleware is null || Middleware.Contains(null!))
+        {
+            problems.Add($"{nameof(Middleware)} holds null; leave it out");
+        }
+
         Defaults.CollectProblems(problems.Within(nameof(Defaults)));
         foreach (var (type, defaults) in DefaultsByType.OrderBy(one => one.Key.FullName, StringComparer.Ordinal))
         {

@@ -1,5 +1,6 @@
 using Errand.Diagnostics;
 using Errand.Handlers;
+using Errand.Middleware;
 using Errand.Payloads;
 using Errand.Running;
 using Microsoft.Extensions.Logging;
@@ -24,6 +25,7 @@ public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
     private readonly Dictionary<string, HandlerBinding> _handlers;
     private readonly TaskWorkerOptions _options;
     private readonly PayloadSerializer _serializer;
+    private readonly IMiddlewareSource _middleware;
     private readonly ILogger _logger;
     private readonly HandlerThreads? _threads; // For handlers that block; null if there is none.
     private readonly ReportQueue _reports = new(); // Of the heartbeat thread.
@@ -53,6 +55,7 @@ public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
         options = (options ?? new TaskWorkerOptions()).Validated();
         _options = options with { TimeProvider = QuietClock.Over(options.TimeProvider, _logger) };
         _serializer = new PayloadSerializer(_options.Json, _options.MaxResultBytes);
+        _middleware = options.MiddlewareSource ?? new GivenMiddleware([.. options.Middleware], [.. options.FailureHandlers]);
         _threads = _handlers.Values.Any(handler => handler.OwnsThread) ? new HandlerThreads() : null;
         foreach (var handler in _handlers.Values)
         {
@@ -310,7 +313,7 @@ public sealed partial class TaskWorker : IAsyncDisposable, IDisposable
         for (var i = 0; i < executions.Length; i++)
         {
             executions[i] = new TaskExecution(
-                _backend, tasks[i], _handlers[tasks[i].Name], _serializer, incarnation, run.Slots, _options, _logger);
+                _backend, tasks[i], _handlers[tasks[i].Name], _middleware, _serializer, incarnation, run.Slots, _options, _logger);
         }
 
         run.Slots.Take(tasks);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Errand.Middleware;
 
 namespace Errand;
 
@@ -42,6 +43,15 @@ public sealed record TaskWorkerOptions
     /// cancelled. When it throws itself, the policy decides. Default is null: the task's <see cref="RetryPolicy"/> decides.
     /// </summary>
     public Func<FailedAttempt, RetryDecision>? OnFailure { get; init; }
+
+    /// <summary>What surrounds every attempt, the outermost first. Default is nothing. In a host: <c>AddMiddleware</c>.</summary>
+    public IReadOnlyList<ITaskMiddleware> Middleware { get; init; } = [];
+
+    /// <summary>Who is told of attempts that failed, in this order. Default is nobody. In a host: <c>AddFailureHandler</c>.</summary>
+    public IReadOnlyList<ITaskFailureHandler> FailureHandlers { get; init; } = [];
+
+    /// <summary>A container that makes what surrounds each attempt; null for the lists above.</summary>
+    internal IMiddlewareSource? MiddlewareSource { get; init; }
 
     /// <summary>How payloads and results are turned to JSON; as <see cref="TaskQueueOptions.Json"/>.</summary>
     public JsonSerializerOptions? Json { get; init; }
@@ -92,6 +102,16 @@ public sealed record TaskWorkerOptions
             nameof(ShutdownGrace), ShutdownGrace, "zero to 1 day");
         problems.Range(
             MaxResultBytes is < 1 or > OptionProblems.MaxBytes, nameof(MaxResultBytes), MaxResultBytes, "1 byte to 256 MiB");
+        if (Middleware is null || Middleware.Contains(null!))
+        {
+            problems.Add($"{nameof(Middleware)} holds null; leave it out");
+        }
+
+        if (FailureHandlers is null || FailureHandlers.Contains(null!))
+        {
+            problems.Add($"{nameof(FailureHandlers)} holds null; leave it out");
+        }
+
         problems.ThrowIfAny();
         return this;
     }

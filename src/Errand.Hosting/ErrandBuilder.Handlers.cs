@@ -1,12 +1,11 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
-using Errand.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Errand.Hosting;
 
-/// <summary>Handlers that are classes, and how every handler is run: in a scope of the attempt's own.</summary>
+/// <summary>Handlers that are classes, and how every handler is run: with services of the attempt's scope.</summary>
 public sealed partial class ErrandBuilder
 {
     private readonly List<HandlerRegistration> _handlers = [];
@@ -131,40 +130,16 @@ public sealed partial class ErrandBuilder
 
     private ErrandBuilder Add<TPayload>(HandlerSource source, Func<IServiceProvider, TPayload, TaskContext, Task> handler)
         where TPayload : ITask =>
-        Add(typeof(TPayload), source, (handlers, scopes) => handlers.Add<TPayload>(
-            async (task, context) =>
-            {
-                var scope = scopes.CreateAsyncScope();
-                try
-                {
-                    await handler(scope.ServiceProvider, task, context).ConfigureAwait(false);
-                }
-                finally
-                {
-                    await EndAsync(scope, context).ConfigureAwait(false);
-                }
-            },
-            source.OwnsThread));
+        Add(typeof(TPayload), source, handlers => handlers.Add<TPayload>(
+            (task, context) => new ValueTask(handler(context.Services!, task, context)), source.OwnsThread));
 
     private ErrandBuilder Add<TPayload, TResult>(
         HandlerSource source, Func<IServiceProvider, TPayload, TaskContext, Task<TResult>> handler)
         where TPayload : ITask<TResult> =>
-        Add(typeof(TPayload), source, (handlers, scopes) => handlers.Add<TPayload, TResult>(
-            async (task, context) =>
-            {
-                var scope = scopes.CreateAsyncScope();
-                try
-                {
-                    return await handler(scope.ServiceProvider, task, context).ConfigureAwait(false);
-                }
-                finally
-                {
-                    await EndAsync(scope, context).ConfigureAwait(false);
-                }
-            },
-            source.OwnsThread));
+        Add(typeof(TPayload), source, handlers => handlers.Add<TPayload, TResult>(
+            (task, context) => new ValueTask<TResult>(handler(context.Services!, task, context)), source.OwnsThread));
 
-    private ErrandBuilder Add(Type payload, HandlerSource source, Action<TaskHandlers, IServiceScopeFactory> addTo)
+    private ErrandBuilder Add(Type payload, HandlerSource source, Action<TaskHandlers> addTo)
     {
         // The same class again, found in its assembly perhaps, is no second handler.
         if (source.Class is null || !_handlers.Exists(one => one.Payload == payload && one.Source.Class == source.Class))
@@ -175,23 +150,6 @@ public sealed partial class ErrandBuilder
         return this;
     }
 
-    /// <summary>
-    /// What a service's disposal throws is logged. The handler has done its work, or has failed for a reason of its own: neither is
-    /// changed by it.
-    /// </summary>
-    private static async ValueTask EndAsync(AsyncServiceScope scope, TaskContext context)
-    {
-        try
-        {
-            await scope.DisposeAsync().ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            // Disposal is the user's code.
-            Log.ScopeFailed(context.Logger, context.Id.Value, context.Name, context.Attempt, e);
-        }
-    }
-
     /// <summary>A handler: what it handles, where it comes from, and how a worker is given it.</summary>
-    internal sealed record HandlerRegistration(Type Payload, HandlerSource Source, Action<TaskHandlers, IServiceScopeFactory> AddTo);
+    internal sealed record HandlerRegistration(Type Payload, HandlerSource Source, Action<TaskHandlers> AddTo);
 }

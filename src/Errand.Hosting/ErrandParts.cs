@@ -37,6 +37,7 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
             options => options.Validated());
         StoreWait = ReadStoreWait();
         CheckHandlers();
+        AddMiddleware();
         CheckPayloads();
         var backend = CreateBackend();
         CheckNames();
@@ -168,7 +169,7 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
         {
             try
             {
-                handler.AddTo(handlers, _services.GetRequiredService<IServiceScopeFactory>());
+                handler.AddTo(handlers);
             }
             catch (Exception e) when (e is ArgumentException or InvalidOperationException)
             {
@@ -177,6 +178,23 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
         }
 
         return handlers;
+    }
+
+    /// <summary>Every attempt has a scope; a call that enqueues has one only if something surrounds it.</summary>
+    private void AddMiddleware()
+    {
+        var scopes = _services.GetRequiredService<IServiceScopeFactory>();
+        if (_builder.Middleware.Count > 0)
+        {
+            Queue = Queue with { MiddlewareSource = new ScopedMiddleware(scopes, _builder, Queue.Middleware, []) };
+        }
+
+        for (var i = 0; i < _workers.Count; i++)
+        {
+            var options = _workers[i].Options;
+            var source = new ScopedMiddleware(scopes, _builder, options.Middleware, options.FailureHandlers);
+            _workers[i] = _workers[i] with { Options = options with { MiddlewareSource = source } };
+        }
     }
 
     private void CheckHandlers()
@@ -190,6 +208,14 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
                 from service in source.MissingIn(knows, _builder.Services)
                 select $"the handler of {handler.Payload.Name} {(source.Class is { } type ? $"({type.Name}) " : "")}asks for {service}, "
                     + "which is not registered").Distinct(StringComparer.Ordinal));
+        }
+
+        if (knows is not null)
+        {
+            _problems.AddRange(
+                from source in _builder.Middleware.Concat(_builder.FailureHandlers)
+                from service in source.MissingIn(knows, _builder.Services)
+                select $"{source.Class!.Name} asks for {service}, which is not registered");
         }
     }
 

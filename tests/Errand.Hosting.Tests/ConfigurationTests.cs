@@ -121,7 +121,7 @@ public sealed class ConfigurationTests : HostTest
 
         static IEnumerable<string> Names(Type options) => options
             .GetProperties(BindingFlags.Instance | BindingFlags.Public).Select(property => property.Name)
-            .Where(name => name is not ("Json" or "Defaults" or "TimeProvider" or "OnFailure"));
+            .Where(name => name is not ("Json" or "Defaults" or "TimeProvider" or "OnFailure" or "Middleware" or "FailureHandlers"));
     }
 
     private static string[] Read(Action<OptionValues> read)

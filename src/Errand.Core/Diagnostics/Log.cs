@@ -130,4 +130,8 @@ internal static partial class Log
         + "free. If the other task needs a slot of this worker, both wait forever. Raise Concurrency, run the other task in another worker's "
         + "queue, or do not wait for it.")]
     internal static partial void WaitsWithoutSlot(ILogger logger, long taskId, string taskName, int concurrency);
+
+    [LoggerMessage(216, LogLevel.Error,
+        "A failure handler threw for task {TaskId} ('{TaskName}', attempt {Attempt}). It changes nothing.")]
+    internal static partial void FailureHandlerFailed(ILogger logger, long taskId, string taskName, int attempt, Exception exception);
 }
