@@ -21,6 +21,9 @@ public sealed record TaskAttempt
     /// </summary>
     public required WorkerId? Worker { get; init; }
 
+    /// <summary>What was logged within it, if its worker keeps that (<see cref="TaskWorkerOptions.KeepLogs"/>); null for nothing.</summary>
+    public string? Log { get; init; }
+
     /// <summary>The error with its stack, at most 16 KiB; or that the worker was lost.</summary>
     public required string Error { get; init; }
 }

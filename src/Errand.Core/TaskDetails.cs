@@ -45,6 +45,12 @@ public sealed record TaskDetails : TaskSummary
     public TaskProgress? Progress { get; init; }
 
     /// <summary>
+    /// What was logged within its last attempt, a line for each entry, if the worker keeps that
+    /// (<see cref="TaskWorkerOptions.KeepLogs"/>); null for nothing, and while the attempt runs.
+    /// </summary>
+    public string? Log { get; init; }
+
+    /// <summary>
     /// The attempts that failed or were lost without ending the task, oldest first: the last <see cref="Defaults.AttemptsKept"/>. The
     /// attempt that ended the task is described by the task itself. When the task is run again, that attempt joins this list.
     /// </summary>

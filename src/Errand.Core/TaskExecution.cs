@@ -28,6 +28,7 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
     private readonly TaskWorkerOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly AttemptLog? _log; // Null where nothing of it is kept.
     private readonly CancellationTokenSource _cancellation = new();
     private volatile CancelReason _cancelReason; // Written by who cancels, read when the handler has ended.
     private System.Diagnostics.ActivityContext _trace; // Of the attempt's span, which has ended when the outcome is written.
@@ -51,6 +52,7 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
         _options = options;
         _time = options.TimeProvider;
         _logger = logger;
+        _log = options.KeepLogs == LogLevel.None ? null : new AttemptLog(options.KeepLogs, options.TimeProvider);
     }
 
     internal ReservedTask Reserved => _task;
@@ -153,6 +155,7 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
                 _slots.HandlerReturned();
             }
 
+            await SaveLogAsync().ConfigureAwait(false);
             if (!await SettleAsync(outcome).ConfigureAwait(false))
             {
                 Log.OutcomeDropped(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt);
@@ -218,6 +221,7 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
         {
             timer = StartTimeout();
             Current.Value = this; // Flows into the handler, and ends with this method.
+            _log?.Begin(); // As well.
             scope = _middleware.Begin();
             context.Enter(scope.Services);
             result = await MiddlewareChain.ExecuteAsync(scope.Middleware, _handler, payload, context).ConfigureAwait(false);
@@ -278,6 +282,25 @@ internal sealed partial class TaskExecution : IThreadPoolWorkItem
         ? _time.CreateTimer(
             static execution => ((TaskExecution)execution!).Cancel(CancelReason.TimedOut), this, timeout, Timeout.InfiniteTimeSpan)
         : null;
+
+    /// <summary>Before the outcome: who waits for that finds the log. It is not worth an attempt: what cannot be stored is told, and dropped.</summary>
+    private async ValueTask SaveLogAsync()
+    {
+        if (_log?.End() is not { } log || _backend.Control<IAttemptLogs>() is not { } logs)
+        {
+            return;
+        }
+
+        try
+        {
+            await logs.SaveLogAsync(_task.Lease, log, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // A backend may throw anything, and an attempt must end.
+            Log.LogNotKept(_logger, _task.Lease.Id.Value, _task.Name, _task.Attempt, e);
+        }
+    }
 
     /// <summary>Writes the outcome, for as long as it takes: shutdown does not cancel it, only the loss of the lease.</summary>
     /// <returns>False when the lease was lost, or the store works and still refuses this outcome.</returns>

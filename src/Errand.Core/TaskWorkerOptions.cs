@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Errand.Middleware;
+using Microsoft.Extensions.Logging;
 
 namespace Errand;
 
@@ -44,6 +45,13 @@ public sealed record TaskWorkerOptions
     /// </summary>
     public Func<FailedAttempt, RetryDecision>? OnFailure { get; init; }
 
+    /// <summary>
+    /// The lowest level of what is logged within an attempt and kept with it, for inspection (<see cref="TaskDetails.Log"/>): at most 64 Ki
+    /// characters an attempt, in the last 20 starts of a task. Default is <see cref="LogLevel.None"/>: nothing. It costs a write for each
+    /// attempt that logs. The logger factory must have <see cref="TaskLogProvider"/>, as a host's has.
+    /// </summary>
+    public LogLevel KeepLogs { get; init; } = LogLevel.None;
+
     /// <summary>What surrounds every attempt, the outermost first. Default is nothing. In a host: <c>AddMiddleware</c>.</summary>
     public IReadOnlyList<ITaskMiddleware> Middleware { get; init; } = [];
 
@@ -74,6 +82,7 @@ public sealed record TaskWorkerOptions
         Heartbeat = values.Read(nameof(Heartbeat), Heartbeat),
         ShutdownGrace = values.Read(nameof(ShutdownGrace), ShutdownGrace),
         MaxResultBytes = values.Read(nameof(MaxResultBytes), MaxResultBytes),
+        KeepLogs = values.Read(nameof(KeepLogs), KeepLogs),
         RequireTaskName = values.Read(nameof(RequireTaskName), RequireTaskName),
     };
 
@@ -102,6 +111,7 @@ public sealed record TaskWorkerOptions
             nameof(ShutdownGrace), ShutdownGrace, "zero to 1 day");
         problems.Range(
             MaxResultBytes is < 1 or > OptionProblems.MaxBytes, nameof(MaxResultBytes), MaxResultBytes, "1 byte to 256 MiB");
+        problems.Range(!Enum.IsDefined(KeepLogs), nameof(KeepLogs), KeepLogs, "Trace to Critical, or None");
         if (Middleware is null || Middleware.Contains(null!))
         {
             problems.Add($"{nameof(Middleware)} holds null; leave it out");

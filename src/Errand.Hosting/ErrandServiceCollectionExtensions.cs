@@ -1,5 +1,6 @@
 using Errand;
 using Errand.Hosting;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -73,6 +74,7 @@ public static class ErrandServiceCollectionExtensions
         services.AddKeyedSingleton(key, (provider, _) => Parts(provider).NewQueue());
         services.AddKeyedSingleton<ITaskQueue>(key, (provider, _) => provider.GetRequiredKeyedService<TaskQueue>(key));
         services.AddSingleton<IHostedService>(NewService);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<ILoggerProvider, TaskLogProvider>());
         return builder;
 
         ErrandParts Parts(IServiceProvider provider) => provider.GetRequiredKeyedService<ErrandParts>(key);

@@ -61,6 +61,7 @@ internal sealed class Parts
             new Retention(options.RetentionPeriods, unique, clock, time),
             new Attempts(),
             Progress,
+            new AttemptLogs(),
             held,
             neighbours,
             Notifications, // After reserving.

@@ -20,7 +20,7 @@ namespace Errand.PostgreSql;
 /// backend after the queues and workers that use it.
 /// </para>
 /// </remarks>
-public sealed partial class PostgresBackend : IBackend, IQueueInspector, ICommitSignal, IServerAddress
+public sealed partial class PostgresBackend : IBackend, IQueueInspector, IAttemptLogs, ICommitSignal, IServerAddress
 {
     private readonly ReportQueue _reports = new();
     private readonly PostgresStore _store;
@@ -187,6 +187,13 @@ public sealed partial class PostgresBackend : IBackend, IQueueInspector, ICommit
     public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(
         TaskId id, CancellationToken cancellationToken = default) =>
         await SubmitAsync(Progress.ReadCheckpoint(id.Value), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> SaveLogAsync(TaskLease lease, string log, CancellationToken cancellationToken = default)
+    {
+        Arguments.CheckLog(log);
+        return await SubmitAsync(AttemptLogs.Save(lease, log), cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<bool> SettleAsync(

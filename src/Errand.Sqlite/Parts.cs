@@ -33,6 +33,7 @@ internal sealed class Parts
             Cancellation = new Cancellation(Incarnations, time),
             new Attempts(),
             new Progress(),
+            new AttemptLogs(),
             Settling = new Settling(Results, Running),
             Results,
             new Retention(options.Periods, vacuum, time, WithTasks),

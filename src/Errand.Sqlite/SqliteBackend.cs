@@ -26,7 +26,7 @@ namespace Errand.Sqlite;
 /// creates a backend disposes it, after the queues and workers that use it.
 /// </para>
 /// </remarks>
-public sealed partial class SqliteBackend : IBackend, IQueueInspector, ICommitSignal
+public sealed partial class SqliteBackend : IBackend, IQueueInspector, IAttemptLogs, ICommitSignal
 {
     private readonly ReportQueue _reports = new();
     private readonly SqliteStore _store;
@@ -177,6 +177,13 @@ public sealed partial class SqliteBackend : IBackend, IQueueInspector, ICommitSi
     /// <inheritdoc/>
     public async ValueTask<ReadOnlyMemory<byte>> ReadCheckpointAsync(TaskId id, CancellationToken cancellationToken = default) =>
         await _inbox.SubmitAsync(Progress.ReadCheckpoint(id.Value), cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> SaveLogAsync(TaskLease lease, string log, CancellationToken cancellationToken = default)
+    {
+        Arguments.CheckLog(log);
+        return await _inbox.SubmitAsync(AttemptLogs.Save(lease, log), cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<bool> SettleAsync(TaskLease lease, Settlement settlement, CancellationToken cancellationToken = default)

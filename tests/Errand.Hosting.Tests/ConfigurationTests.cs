@@ -67,7 +67,7 @@ public sealed class ConfigurationTests : HostTest
                 "Errand:Worker:Queues is 'mail'; allowed is a list (Errand:Worker:Queues:0 and so on)",
                 "Errand:Worker:Concurrency is 'many'; allowed is a whole number",
                 "Errand:Worker:Lease is '5'; allowed is a duration such as 00:00:30 or 7.00:00:00",
-                "Errand:Worker:Quues:0 is no option; there are Queues, Concurrency, Lease, Heartbeat, ShutdownGrace, MaxResultBytes, RequireTaskName",
+                "Errand:Worker:Quues:0 is no option; there are Queues, Concurrency, Lease, Heartbeat, ShutdownGrace, MaxResultBytes, KeepLogs, RequireTaskName",
                 "Errand:Worker:Lease is 00:00:30 but Heartbeat is 00:01:00; make the heartbeat at most half as long",
                 "'Errand.Hosting.Tests.Greet' (task name 'greet') has a handler already; each payload takes one",
                 "Errand:Health:MaxWaiting is 00:00:00; allowed is 1 second to 365 days",

@@ -102,4 +102,28 @@ public sealed class ScopeTests : HostTest
         await Eventually.TrueAsync(() => Log.Entries.Any(entry => entry.Id == 200), "the failed attempt is logged");
         Assert.Equal(handle.Id.Value, Assert.Single(Log.Entries, entry => entry.Id == 200).Scope["TaskId"]);
     }
+
+    [Fact]
+    public async Task What_handlers_and_middleware_log_is_kept_with_the_attempt_if_the_configuration_says_so()
+    {
+        var builder = NewBuilder(("Errand:Worker:KeepLogs", "Information"));
+        builder.Services.AddErrand(errand => errand.UseSqlite(":memory:").AddMiddleware<Chatty>()
+            .AddHandler((Ping _, ILogger<Ping> log) => log.LogInformation("of the handler")));
+        var host = await StartAsync(builder);
+        var handle = await Queue(host).EnqueueAsync(new Ping());
+        await handle.WaitAsync(Bound);
+        var found = await host.Services.GetRequiredService<IQueueInspector>().FindAsync(handle.Id);
+        Assert.Equal(
+            [" info Errand.Hosting.Tests.ScopeTests.Chatty: before", " info Errand.Hosting.Tests.Ping: of the handler"],
+            found!.Log!.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line["2026-01-01T00:00:00.000Z".Length..]));
+    }
+
+    private sealed class Chatty(ILogger<Chatty> log) : ITaskMiddleware
+    {
+        public ValueTask ExecuteAsync(TaskContext context, Func<ValueTask> next)
+        {
+            log.LogInformation("before");
+            return next();
+        }
+    }
 }

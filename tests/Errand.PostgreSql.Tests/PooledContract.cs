@@ -28,6 +28,7 @@ public sealed class PooledPause : PauseContract<Pooled>;
 public sealed class PooledQueues : QueuesContract<Pooled>;
 public sealed class PooledReserve : ReserveContract<Pooled>;
 public sealed class PooledCancel : CancelContract<Pooled>;
+public sealed class PooledAttemptLogs : AttemptLogsContract<Pooled>;
 public sealed class PooledProgress : ProgressContract<Pooled>;
 public sealed class PooledResults : ResultsContract<Pooled>;
 public sealed class PooledRetention : RetentionContract<Pooled>;

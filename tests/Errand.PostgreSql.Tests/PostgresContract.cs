@@ -14,6 +14,7 @@ public sealed class PostgresPause : PauseContract<Postgres>;
 public sealed class PostgresQueues : QueuesContract<Postgres>;
 public sealed class PostgresReserve : ReserveContract<Postgres>;
 public sealed class PostgresCancel : CancelContract<Postgres>;
+public sealed class PostgresAttemptLogs : AttemptLogsContract<Postgres>;
 public sealed class PostgresProgress : ProgressContract<Postgres>;
 public sealed class PostgresResults : ResultsContract<Postgres>;
 public sealed class PostgresRetention : RetentionContract<Postgres>;

@@ -8,7 +8,7 @@ public sealed class EmptiedTests : SharedStoreTest<SqliteFull>
 {
     private static readonly string[] Tables =
     [
-        "errand_names", "errand_tasks", "errand_finished", "errand_attempts", "errand_progress", "errand_unique_periods",
+        "errand_names", "errand_tasks", "errand_finished", "errand_attempts", "errand_logs", "errand_progress", "errand_unique_periods",
         "errand_paused_queues", "errand_workers", "errand_worker_names", "errand_counters",
     ];
 

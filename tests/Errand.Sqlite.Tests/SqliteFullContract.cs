@@ -16,6 +16,7 @@ public sealed class SqliteFullPause : PauseContract<SqliteFull>;
 public sealed class SqliteFullQueues : QueuesContract<SqliteFull>;
 public sealed class SqliteFullReserve : ReserveContract<SqliteFull>;
 public sealed class SqliteFullCancel : CancelContract<SqliteFull>;
+public sealed class SqliteFullAttemptLogs : AttemptLogsContract<SqliteFull>;
 public sealed class SqliteFullProgress : ProgressContract<SqliteFull>;
 public sealed class SqliteFullResults : ResultsContract<SqliteFull>;
 public sealed class SqliteFullRetention : RetentionContract<SqliteFull>;

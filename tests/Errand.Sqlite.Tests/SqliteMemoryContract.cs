@@ -27,6 +27,7 @@ public sealed class SqliteMemoryPause : PauseContract<SqliteMemory>;
 public sealed class SqliteMemoryQueues : QueuesContract<SqliteMemory>;
 public sealed class SqliteMemoryReserve : ReserveContract<SqliteMemory>;
 public sealed class SqliteMemoryCancel : CancelContract<SqliteMemory>;
+public sealed class SqliteMemoryAttemptLogs : AttemptLogsContract<SqliteMemory>;
 public sealed class SqliteMemoryProgress : ProgressContract<SqliteMemory>;
 public sealed class SqliteMemoryResults : ResultsContract<SqliteMemory>;
 public sealed class SqliteMemoryRetention : RetentionContract<SqliteMemory>;

@@ -16,6 +16,7 @@ public sealed class SqliteRelaxedPause : PauseContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedQueues : QueuesContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedReserve : ReserveContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedCancel : CancelContract<SqliteRelaxed>;
+public sealed class SqliteRelaxedAttemptLogs : AttemptLogsContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedProgress : ProgressContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedResults : ResultsContract<SqliteRelaxed>;
 public sealed class SqliteRelaxedRetention : RetentionContract<SqliteRelaxed>;

@@ -34,6 +34,7 @@ public sealed class VerifyTests : IDisposable
         Assert.Equal([4, 5, 6, 7, 8], leases.Select(lease => lease.Id.Value));
         await backend.MarkFailureAsync(leases[0], "no", TimeSpan.FromDays(1), Token);
         await backend.ReportProgressAsync(leases[1], 0.5, "half", Token);
+        await backend.SaveLogAsync(leases[1], "begun\n", Token);
         await backend.MarkSuccessAsync(leases[2], "1"u8.ToArray(), Token);
         await backend.MarkFailureAsync(leases[3], "no", null, Token);
         await backend.CancelAsync(new TaskId(8), Token);
@@ -103,6 +104,7 @@ public sealed class VerifyTests : IDisposable
     [InlineData("update errand_worker_names set name = 77", "A worker has the name 77, which is not there.")]
     [InlineData("delete from errand_tasks where id = 4", "Attempts are kept of task 4, which is gone.")]
     [InlineData("update errand_attempts set epoch = 2", "Task 4 has an attempt of start 2, but was started 1 times.")]
+    [InlineData("update errand_logs set task = 77", "A log is kept of task 77, which is gone.")]
     [InlineData("update errand_progress set task = 77", "Progress is kept of task 77, which is gone.")]
     [InlineData("update errand_progress set fraction = 1.5", "Task 5 has a progress of 1.5.")]
     [InlineData("update errand_tasks set due = -1 where id = 1", "Task 1 has the time -1, which is not between the years 1970 and 9999.")]

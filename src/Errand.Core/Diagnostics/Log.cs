@@ -134,4 +134,8 @@ internal static partial class Log
     [LoggerMessage(216, LogLevel.Error,
         "A failure handler threw for task {TaskId} ('{TaskName}', attempt {Attempt}). It changes nothing.")]
     internal static partial void FailureHandlerFailed(ILogger logger, long taskId, string taskName, int attempt, Exception exception);
+
+    [LoggerMessage(217, LogLevel.Warning,
+        "What was logged within task {TaskId} ('{TaskName}', attempt {Attempt}) could not be stored with it.")]
+    internal static partial void LogNotKept(ILogger logger, long taskId, string taskName, int attempt, Exception exception);
 }

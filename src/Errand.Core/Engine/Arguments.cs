@@ -1,3 +1,4 @@
+using Errand.Running;
 using Errand.Storage;
 
 namespace Errand.Engine;
@@ -95,6 +96,15 @@ internal static class Arguments
         {
             throw new ArgumentException(
                 $"The message has at most {MaxMessageLength:N0} characters, none of them U+0000.", nameof(message));
+        }
+    }
+
+    internal static void CheckLog(string log)
+    {
+        ArgumentNullException.ThrowIfNull(log);
+        if (log.Length > AttemptLog.MaxLength)
+        {
+            throw new ArgumentException($"The log has {log.Length:N0} characters; the limit is {AttemptLog.MaxLength:N0}.", nameof(log));
         }
     }
 

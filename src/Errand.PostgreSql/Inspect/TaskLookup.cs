@@ -79,6 +79,7 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
     {
         TaskDetails? details = null;
         TaskProgress? progress = null;
+        string? log = null;
         List<TaskAttempt> history = [];
         await snapshot.RunAsync(batch => batch
             .Add(FindLiveSql, row => details = ReadLive(row, id)).With("id", id)
@@ -98,9 +99,18 @@ internal sealed class TaskLookup(StoreClock clock, WorkerList workers)
                 EndedAt = Times.Of(row.GetInt64(3)),
                 Worker = row.GetInt64(4) is var worker and not 0 ? new WorkerId(worker) : null,
                 Error = Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(5)),
+                Log = row.IsDBNull(6) ? null : Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(6)),
             }))
-            .With("task", id).With("kept", Defaults.AttemptsKept)).ConfigureAwait(false);
-        return details is null ? null : details with { Progress = progress, History = history };
+            .With("task", id).With("kept", Defaults.AttemptsKept)
+            .Add(AttemptLogs.FindLogSql, row =>
+            {
+                if (row.GetInt64(0) == details?.Epoch)
+                {
+                    log = Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(1));
+                }
+            })
+            .With("task", id)).ConfigureAwait(false);
+        return details is null ? null : details with { Progress = progress, Log = log, History = history };
     }
 
     // language=postgresql

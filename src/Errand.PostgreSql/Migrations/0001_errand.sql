@@ -100,6 +100,14 @@ create table errand.errand_progress (
     checkpoint bytea
 );
 
+-- What handlers log, where a worker keeps it: the last 20 starts of each task, as long as the task is kept.
+create table errand.errand_logs (
+    task  bigint not null,
+    epoch bigint not null,
+    log   bytea not null,                  -- UTF-8: a text may not hold NUL
+    primary key (task, epoch)
+);
+
 create table errand.errand_paused_queues (
     queue integer primary key              -- errand_names.id
 );

@@ -44,8 +44,9 @@ internal sealed class Attempts : Part<Turn>
 
     // language=postgresql
     internal const string FindHistorySql = """
-        select   attempt, epoch, started, ended, worker, error
+        select   attempt, epoch, started, ended, worker, error, log
         from     errand.errand_attempts
+        left join errand.errand_logs using (task, epoch)
         where    task = @task
         order by epoch desc
         limit    @kept

@@ -35,6 +35,9 @@ internal sealed class Retention(
         ),
         progress as (
             delete from errand.errand_progress where task = any(array(select id from pruned))
+        ),
+        logs as (
+            delete from errand.errand_logs where task = any(array(select id from pruned))
         )
         select id
         from   pruned

@@ -46,6 +46,7 @@ internal sealed class TaskLookup(WorkerList workers)
             Headers = TaskHeaders.Read(row.IsNull(16) ? null : row.Text(16)),
             Payload = row.Blob(17),
             Progress = Progress.Find(snapshot, id),
+            Log = AttemptLogs.Find(snapshot, id, row.Int64(5)),
             History = Attempts.Find(snapshot, id),
         };
         row.Reset();
@@ -89,6 +90,7 @@ internal sealed class TaskLookup(WorkerList workers)
             Headers = TaskHeaders.Read(row.IsNull(15) ? null : row.Text(15)),
             Payload = row.IsNull(16) ? default : row.Blob(16),
             Progress = Progress.Find(snapshot, id),
+            Log = AttemptLogs.Find(snapshot, id, row.Int64(5)),
             History = Attempts.Find(snapshot, id),
         };
         row.Reset();

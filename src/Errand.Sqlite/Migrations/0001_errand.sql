@@ -83,6 +83,14 @@ create table errand_progress (
     checkpoint blob
 ) strict;
 
+-- What handlers log, where a worker keeps it: the last 20 starts of each task, as long as the task is kept.
+create table errand_logs (
+    task  integer not null,
+    epoch integer not null,
+    log   text not null,
+    primary key (task, epoch)
+) strict;
+
 create table errand_paused_queues (
     queue integer primary key          -- names.id
 ) strict;

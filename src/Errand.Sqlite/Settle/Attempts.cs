@@ -75,8 +75,9 @@ internal sealed class Attempts : Part<Turn>
 
     // language=sqlite
     private const string FindHistorySql = """
-        select   attempt, epoch, started, ended, worker, error
+        select   attempt, epoch, started, ended, worker, error, log
         from     errand_attempts
+        left join errand_logs using (task, epoch)
         where    task = @task
         order by epoch desc
         limit    @kept
@@ -97,6 +98,7 @@ internal sealed class Attempts : Part<Turn>
                 EndedAt = rows.Time(3),
                 Worker = rows.Int64(4) is var worker and not 0 ? new WorkerId(worker) : null,
                 Error = rows.Text(5),
+                Log = rows.IsNull(6) ? null : rows.Text(6),
             });
         }
 
