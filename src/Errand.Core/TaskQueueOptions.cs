@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using Errand.Middleware;
+using Errand.Payloads;
 
 namespace Errand;
 
@@ -31,6 +32,9 @@ public sealed record TaskQueueOptions
 
     /// <summary>A container that makes what surrounds each call; null for <see cref="Middleware"/>.</summary>
     internal IMiddlewareSource? MiddlewareSource { get; init; }
+
+    /// <summary>Is told of each type when its first task is enqueued.</summary>
+    internal Action<TaskKind>? Learned { get; init; }
 
     private ImmutableDictionary<Type, TaskDefaults> DefaultsByType { get; init; } = ImmutableDictionary<Type, TaskDefaults>.Empty;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Errand.Diagnostics;
 using Errand.Payloads;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -71,7 +72,7 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
         ?? throw new InvalidOperationException(
             $"The backend {Backend.GetType().Name} has no IQueueInspector: it cannot be inspected.");
 
-    internal TaskQueue NewQueue() => new(Backend, Queue);
+    internal TaskQueue NewQueue() => new(Backend, Queue with { Learned = WarnIfNobodyHandles });
 
     /// <summary>What the workers know, and by default goes to a queue that none of those serves.</summary>
     internal IEnumerable<(string Name, string Queue)> NotServed()
@@ -81,6 +82,17 @@ internal sealed class ErrandParts : IAsyncDisposable, IDisposable
             .GroupBy(known => known.Kind, known => known.worker.Options.Queues)
             .Where(known => !known.Any(queues => queues.Any(queue => queue.Matches(known.Key.Queue))))
             .Select(known => (known.Key.Name, known.Key.Queue));
+    }
+
+    /// <summary>A task that a worker here is offered and cannot run is a handler that was forgotten, or another process's.</summary>
+    private void WarnIfNobodyHandles(TaskKind kind)
+    {
+        if (_workers.Any(worker => worker.Options.Queues.Any(queue => queue.Matches(kind.Queue)))
+            && !_workers.Any(worker => worker.Handlers.Copy().ContainsKey(kind.Name))
+            && _services.GetService<ILogger<TaskWorker>>() is { } logger)
+        {
+            Log.NoHandler(logger, kind.Name, kind.Queue);
+        }
     }
 
     /// <param name="worker">The worker's handlers and options.</param>

@@ -44,6 +44,17 @@ public sealed class DefaultsTests : HostTest
     }
 
     [Fact]
+    public async Task A_task_that_a_worker_here_is_offered_and_nobody_here_handles_is_warned_of_once()
+    {
+        var host = await StartAsync(errand => errand.AddHandler<GreetHandler>());
+        await Queue(host).EnqueueAsync(new Greet("Ada"));
+        await Queue(host).EnqueueAsync(new Ping());
+        await Queue(host).EnqueueManyAsync([new Ping(), new Ping()]);
+        var warned = Assert.Single(Log.Entries, entry => entry.Id == 114);
+        Assert.StartsWith("Task 'ping' is enqueued in queue 'default', which a worker of this process serves", warned.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Those_that_cannot_work_are_told_when_the_host_starts()
     {
         var builder = NewBuilder(("Errand:Defaults:Timeout", "-00:00:01"), ("Errand:Defaults:Retries", "3"));

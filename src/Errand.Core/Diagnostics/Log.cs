@@ -60,6 +60,11 @@ internal static partial class Log
         + "Queues of a worker, unless another process serves it.")]
     internal static partial void QueueNotServed(ILogger logger, string taskName, string queue);
 
+    [LoggerMessage(114, LogLevel.Warning,
+        "Task '{TaskName}' is enqueued in queue '{Queue}', which a worker of this process serves, but none of them has a handler for it. It waits "
+        + "for a process that has one. Add it (AddHandler), unless another process does.")]
+    internal static partial void NoHandler(ILogger logger, string taskName, string queue);
+
     [LoggerMessage(200, LogLevel.Warning,
         "Task {TaskId} ('{TaskName}') failed attempt {Attempt} of {MaxAttempts}; the next is in {Delay}.")]
     internal static partial void AttemptFailed(

@@ -19,7 +19,9 @@ internal sealed class TaskKinds(TaskNames names, TaskQueueOptions options)
         attribute?.CollectProblems(problems);
         problems.ThrowIfAny();
         var defaults = options.DefaultsOf(type).Over(attribute ?? TaskDefaults.None).Over(options.Defaults);
-        return new TaskKind(
+        var kind = new TaskKind(
             name, defaults.Queue ?? Defaults.Queue, defaults.Priority ?? 0, defaults.Timeout, defaults.Retry ?? RetryPolicy.Default);
+        options.Learned?.Invoke(kind);
+        return kind;
     }
 }

@@ -43,7 +43,7 @@ internal static class PostgresErrors
             $"{store} did not answer in time. It may be overloaded, or a lock may be held; the call may or may not "
             + "have been carried out.", true, exception),
         _ => new BackendException(
-            $"{store} cannot be reached, or the connection was lost: {exception.Message} Check the server and the "
+            $"{store} cannot be reached, or the connection was lost: {exception.Message.TrimEnd('.')}. Check the server and the "
             + "network; Errand connects again.", true, exception),
     };
 
