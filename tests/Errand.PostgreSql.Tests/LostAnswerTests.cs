@@ -111,7 +111,7 @@ public sealed class LostAnswerTests : IAsyncDisposable
     {
         var owner = await BeginAsync();
         await _backend.EnqueueAsync([Some, Some, Some]);
-        _proxy.CutAnswerTo("for update skip locked))\n        returning t.id, t.name".Replace("        ", "", StringComparison.Ordinal));
+        _proxy.CutAnswerTo("returning t.id, t.name, t.due, t.epoch");
 
         var taken = await TakeAsync(owner, TimeSpan.FromSeconds(10));
 

@@ -39,6 +39,12 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
         await _connection.OpenAsync();
         await RunAsync($"alter table {_schema}.errand_tasks set (autovacuum_enabled = false)");
         await PrepareAsync("reserve", Reserving.ReserveSql, ReserveTypes);
+        await PrepareAsync(
+            "reserve_each", Reserving.ReserveEachSql,
+            [
+                ("now", "bigint"), ("owner", "bigint"), ("turn", "bigint"), ("names", "int[]"), ("queues", "int[]"), ("floor_ranks", "int[]"),
+                ("floor_dues", "bigint[]"), ("floor_ids", "bigint[]"), ("count", "int"),
+            ]);
         await PrepareAsync("settle", Settling.ArchiveSuccessSql, SettleTypes);
     }
 
@@ -182,6 +188,12 @@ public sealed partial class QueryPlanTests(PostgresServer server, ITestOutputHel
                 reserve.Contains("errand_tasks_ready", StringComparison.Ordinal) && reserve.Contains("errand_tasks_pkey", StringComparison.Ordinal)
                 && !reserve.Contains("Seq Scan on errand_tasks", StringComparison.Ordinal),
                 $"{mode}:\n{reserve}");
+            var each = await RunAsync(
+                "explain execute reserve_each (null, 7, 1, array[1,2], array[1,2,3], array[-1,-1,-1], array[1,1,1], array[0,0,0], 10)");
+            Assert.True(
+                each.Contains("errand_tasks_ready", StringComparison.Ordinal) && each.Contains("errand_tasks_pkey", StringComparison.Ordinal)
+                && !each.Contains("Seq Scan on errand_tasks", StringComparison.Ordinal),
+                $"{mode}:\n{each}");
             var ids = string.Join(',', Enumerable.Range(1, 500));
             var settle = await RunAsync($$"""
                 explain execute settle (

@@ -41,12 +41,47 @@ internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger log
         returning t.id, t.due, n.text
         """;
 
+    // language=postgresql
+    private const string ParkEachSql = """
+        with clock as materialized (
+            select errand.errand_now_ms(@now) as now
+        )
+        update errand.errand_tasks t
+        set    state = 11, parked = 1, due = now + @parking
+        from   clock, errand.errand_names n
+        where  n.id = t.name
+        and    t.state + 0 = 10
+        and    t.id = any(array(
+            select r.id
+            from   unnest(@queues, @floor_ranks, @floor_dues, @floor_ids) as q (queue, floor_rank, floor_due, floor_id)
+            cross join lateral (
+                select id, name
+                from   errand.errand_tasks
+                where  queue = q.queue and state = 10 and (rank, due, id) >= (q.floor_rank, q.floor_due, q.floor_id)
+                and    not exists (select from errand.errand_paused_queues where queue = q.queue)
+                order by rank, due, id
+                limit  @count) as r
+            where  not exists (select from errand.errand_worker_names w where w.name = r.name)))
+        returning t.id, t.due, n.text
+        """;
+
     /// <summary>Not worth looking for while there is plenty of what is known.</summary>
-    internal void ParkUnknown(Turn turn, string queue, Floor floor)
+    internal void ParkUnknown(Turn turn, string queue, Floor floor) => Park(turn, ParkSql)
+        .With("queue", turn.IdOf(queue)).With("count", LookPast)
+        .With("floor_rank", floor.Rank).With("floor_due", floor.Due).With("floor_id", floor.Id);
+
+    /// <summary>The same in several queues.</summary>
+    internal void ParkUnknownEach(Turn turn, List<QueueLook> queues) => Park(turn, ParkEachSql)
+        .With("queues", queues.ConvertAll(one => one.Id).ToArray()).With("count", LookPast / queues.Count)
+        .With("floor_ranks", queues.ConvertAll(one => one.Floor.Rank).ToArray())
+        .With("floor_dues", queues.ConvertAll(one => one.Floor.Due).ToArray())
+        .With("floor_ids", queues.ConvertAll(one => one.Floor.Id).ToArray());
+
+    private TurnBatch Park(Turn turn, string sql)
     {
         HashSet<string> parked = new(StringComparer.Ordinal);
-        turn
-            .Add(ParkSql, row =>
+        return turn
+            .Add(sql, row =>
             {
                 if (row.GetString(2) is var name && parked.Add(name))
                 {
@@ -55,9 +90,7 @@ internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger log
 
                 turn.Effects.Expect(promotion, row.GetInt64(1));
             })
-            .With("now", clock.TestNow).With("parking", (long)Defaults.UnknownNameParking.TotalMilliseconds)
-            .With("queue", turn.IdOf(queue)).With("count", LookPast)
-            .With("floor_rank", floor.Rank).With("floor_due", floor.Due).With("floor_id", floor.Id);
+            .With("now", clock.TestNow).With("parking", (long)Defaults.UnknownNameParking.TotalMilliseconds);
     }
 
     /// <summary>One line a minute for each name, however many of its tasks there are.</summary>

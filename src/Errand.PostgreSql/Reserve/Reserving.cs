@@ -168,9 +168,13 @@ internal sealed class Reserving(
                 worker.BeginLook(version);
                 if (worker.QueuesInTurn(room) is { } queues)
                 {
-                    foreach (var queue in queues)
+                    if (queues is [var queue])
                     {
-                        Reserve(turn, worker, queue, room / queues.Count);
+                        Reserve(turn, worker, queue, room);
+                    }
+                    else
+                    {
+                        ReserveEach(turn, worker, queues, room / queues.Count);
                     }
                 }
                 else
@@ -181,13 +185,24 @@ internal sealed class Reserving(
         }
     }
 
-    // One statement for each queue: several in one would be sorted as a whole. The ids are fetched first because the
-    // plan of any other form may scan the table. language=postgresql
-    internal const string ReserveSql = $"""
+    // The ids are fetched first because the plan of any other form may scan the table. language=postgresql
+    private const string TakeSql = """
         update errand.errand_tasks t
         set    state = 12, owner = @owner, epoch = t.epoch + 1, attempt = t.attempt + 1, turn = @turn,
                started = (select errand.errand_now_ms(@now))
         where  t.id = any(array(
+        """;
+
+    // language=postgresql
+    private const string TakenSql = $"""
+        ))
+        returning t.id, t.name, t.due, t.epoch, t.attempt, t.max_attempts, t.enqueued, t.timeout, t.retry, t.headers,
+            t.payload, t.rank, {Attempts.WasLostSql}, t.queue
+        """;
+
+    // language=postgresql
+    internal const string ReserveSql = $"""
+        {TakeSql}
             select id
             from   errand.errand_tasks
             where  queue = @queue and state = 10 and name = any(@names)
@@ -196,9 +211,26 @@ internal sealed class Reserving(
             and    not exists (select from errand.errand_paused_queues where queue = @queue)
             order by rank, due, id
             limit  @count
-            for update skip locked))
-        returning t.id, t.name, t.due, t.epoch, t.attempt, t.max_attempts, t.enqueued, t.timeout, t.retry, t.headers,
-            t.payload, t.rank, {Attempts.WasLostSql}
+            for update skip locked
+        {TakenSql}
+        """;
+
+    // Of several queues, each with little, as many from each. language=postgresql
+    internal const string ReserveEachSql = $"""
+        {TakeSql}
+            select r.id
+            from   unnest(@queues, @floor_ranks, @floor_dues, @floor_ids) as q (queue, floor_rank, floor_due, floor_id)
+            cross join lateral (
+                select id
+                from   errand.errand_tasks
+                where  queue = q.queue and state = 10 and name = any(@names)
+                and    (rank, due, id) >= (q.floor_rank, q.floor_due, q.floor_id)
+                and    (expires is null or expires > (select errand.errand_now_ms(@now)))
+                and    not exists (select from errand.errand_paused_queues where queue = q.queue)
+                order by rank, due, id
+                limit  @count
+                for update skip locked) as r
+        {TakenSql}
         """;
 
     // Where a queue ends now: a worker that was given less than it asked for need not look through the tasks up to there
@@ -209,6 +241,18 @@ internal sealed class Reserving(
         where    queue = @queue and state = 10
         order by rank desc, due desc, id desc
         limit    1
+        """;
+
+    // language=postgresql
+    internal const string LastReadyEachSql = """
+        select q.queue, l.rank, l.due, l.id
+        from   unnest(@queues) as q (queue)
+        cross join lateral (
+            select   rank, due, id
+            from     errand.errand_tasks
+            where    queue = q.queue and state = 10
+            order by rank desc, due desc, id desc
+            limit    1) as l
         """;
 
     private void Reserve(Turn turn, Waiting waiting, string queue, int room)
@@ -244,6 +288,49 @@ internal sealed class Reserving(
         if (!worker.WasFull(queue))
         {
             parking.ParkUnknown(turn, queue, floor);
+        }
+    }
+
+    /// <summary>As <see cref="Reserve"/>, with the statements of all of them in one: a pattern may have thousands of queues.</summary>
+    private void ReserveEach(Turn turn, Waiting waiting, List<string> queues, int room)
+    {
+        var worker = waiting.Worker;
+        var version = readiness.FloorVersion + (turn.IsReordered ? 1 : 0);
+        var looks = queues.ConvertAll(queue => new QueueLook(
+            queue, turn.IdOf(queue), worker.FloorOf(queue, version), worker.WasFull(queue), waiting.Ask(queue, room)));
+        var byQueue = looks.ToDictionary(one => one.Id);
+        var thin = looks.FindAll(one => !one.WasFull);
+        if (thin.Count > 0)
+        {
+            turn.Add(
+                LastReadyEachSql,
+                row => byQueue[row.GetInt32(0)].NoteEnd(new Floor(row.GetInt32(1), row.GetInt64(2), row.GetInt64(3))))
+                .With("queues", thin.ConvertAll(one => one.Id).ToArray());
+        }
+
+        foreach (var one in looks)
+        {
+            one.Look.Learn(() => worker.SetFloor(one.Queue, one.NextFloor, version));
+        }
+
+        turn
+            .Start(ReserveEachSql, row =>
+            {
+                var one = byQueue[row.GetInt32(13)];
+                var task = ReadReady(turn, row, waiting.Owner, one.Queue);
+                var place = new Floor(row.GetInt32(11), row.GetInt64(2), task.Lease.Id.Value);
+                one.NoteTaken(place);
+                turn.Session.Ids.Saw(place.Id);
+                waiting.Give(one.Look, place.Rank, task);
+            })
+            .With("now", clock.TestNow).With("owner", waiting.Owner).With("turn", turn.Number).With("names", worker.NameIds)
+            .With("queues", looks.ConvertAll(one => one.Id).ToArray())
+            .With("floor_ranks", looks.ConvertAll(one => one.Floor.Rank).ToArray())
+            .With("floor_dues", looks.ConvertAll(one => one.Floor.Due).ToArray())
+            .With("floor_ids", looks.ConvertAll(one => one.Floor.Id).ToArray()).With("count", room);
+        if (thin.Count > 0)
+        {
+            parking.ParkUnknownEach(turn, thin);
         }
     }
 

@@ -7,9 +7,6 @@ internal sealed class Waiting(
     ReserveRequest request, TimeProvider time, Readiness readiness, SchemaWatch schema, Action<Waiting> join)
     : WaitingWorker<Turn>(request, time), IUsesNames
 {
-    /// <summary>How long what is known of the ready queues of a pattern serves the next wait as well.</summary>
-    private static readonly TimeSpan RestAge = TimeSpan.FromMilliseconds(100);
-
     private readonly TimeProvider _time = time;
     private readonly bool _hasPatterns = request.Queues.Any(queue => queue.IsPattern);
     // New tasks of this turn that are inserted as its own.
@@ -19,7 +16,7 @@ internal sealed class Waiting(
     private long _lookVersion = -1; // The version that its queues are being looked at for.
     private List<string>? _queues; // Still to be looked at, in that order; null until it is known.
     private int _looksLeft = request.Queues.Count; // Before a wait that is over may end.
-    private long _restSince; // When it was last asked which queues there are.
+    private long _restUntil; // How long it need not be asked again which queues there are.
     private readonly List<Look> _looks = []; // Of this turn.
     private Action? _afterLook; // What it learns of which queues there are.
 
@@ -67,12 +64,17 @@ internal sealed class Waiting(
     private void TakeRest()
     {
         if (Request.Wait != TimeSpan.Zero
-            && Worker.TakeRest(Request.Queues, _time.GetTimestamp() - (long)(RestAge.TotalSeconds * _time.TimestampFrequency))
-                is { } rest)
+            && Worker.TakeRest(Request.Queues, _time.GetTimestamp()) is { } rest)
         {
-            (_queues, _lookVersion, _restSince) = (rest.Queues, rest.Version, rest.Since);
+            (_queues, _lookVersion, _restUntil) = (rest.Queues, rest.Version, rest.Until);
         }
     }
+
+    /// <summary>
+    /// How long what is known of the ready queues of a pattern serves the next waits as well: the longer, the more there are, so
+    /// that asking for them stays a small part of the work.
+    /// </summary>
+    private static TimeSpan RestAge(int queues) => TimeSpan.FromMilliseconds(Math.Clamp(queues / 5, 100, 1_000));
 
     internal bool Takes(NewTask task)
     {
@@ -161,7 +163,7 @@ internal sealed class Waiting(
         }
 
         _queues = [.. queues];
-        _restSince = _time.GetTimestamp();
+        _restUntil = _time.GetTimestamp() + (long)(RestAge(_queues.Count).TotalSeconds * _time.TimestampFrequency);
         _looksLeft = Math.Max(_looksLeft, _queues.Count);
         if (_queues.Count == 0)
         {
@@ -244,7 +246,7 @@ internal sealed class Waiting(
             if (_hasPatterns && Request.Queues.Count == 1 && left.Count > 0)
             {
                 // Of thousands of queues, each with little, the next look takes those that are left.
-                Worker.KeepRest(left, _lookVersion, Request.Queues, _restSince);
+                Worker.KeepRest(left, _lookVersion, Request.Queues, _restUntil);
             }
 
             // With several subscriptions the next look begins by their weights again.

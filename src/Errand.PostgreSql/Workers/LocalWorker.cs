@@ -69,18 +69,18 @@ internal sealed class LocalWorker(long owner, WorkerRegistration registration) :
     internal void NoteWidth(bool isAnyFull) => Width = isAnyFull ? Math.Max(1, Width / 2) : Math.Min(MostLooks, Width * 2);
 
     /// <summary>The queues that a wait has not come to.</summary>
-    internal void KeepRest(List<string> rest, long version, IReadOnlyList<QueueSubscription> queues, long since) =>
-        _rest = new Rest(rest, version, queues, since);
+    internal void KeepRest(List<string> rest, long version, IReadOnlyList<QueueSubscription> queues, long until) =>
+        _rest = new Rest(rest, version, queues, until);
 
-    /// <summary>What is left of the last wait for these queues, if it is not older than that; once.</summary>
-    internal Rest? TakeRest(IReadOnlyList<QueueSubscription> queues, long oldest)
+    /// <summary>What is left of the last wait for these queues, if it still serves; once.</summary>
+    internal Rest? TakeRest(IReadOnlyList<QueueSubscription> queues, long now)
     {
         var rest = _rest;
         _rest = null;
-        return rest is not null && rest.Since >= oldest && rest.Subscriptions.SequenceEqual(queues) ? rest : null;
+        return rest is not null && rest.Until >= now && rest.Subscriptions.SequenceEqual(queues) ? rest : null;
     }
 
     /// <summary>Queues that a wait has not come to.</summary>
     internal sealed record Rest(
-        List<string> Queues, long Version, IReadOnlyList<QueueSubscription> Subscriptions, long Since);
+        List<string> Queues, long Version, IReadOnlyList<QueueSubscription> Subscriptions, long Until);
 }
