@@ -42,12 +42,17 @@ internal sealed class OpenStore : IAsyncDisposable
         }
     }
 
-    /// <summary>Has a worker with default options run all tasks, also those that come meanwhile.</summary>
+    /// <summary>Has a worker with default options run all notes, also those that come meanwhile.</summary>
+    /// <param name="tasks">How many notes there are in all.</param>
+    /// <param name="meanwhile">What goes on beside the worker.</param>
+    /// <param name="others">Adds the handlers of other tasks, which nobody waits for.</param>
     /// <returns>How long it took, from before the worker's start until the last outcome was stored.</returns>
-    internal async Task<TimeSpan> DrainAsync(int tasks, Func<Task>? meanwhile = null)
+    internal async Task<TimeSpan> DrainAsync(int tasks, Func<Task>? meanwhile = null, Action<TaskHandlers>? others = null)
     {
         var tally = new Tally(tasks);
-        await using var worker = new TaskWorker(Backend, tally.Handlers);
+        var handlers = tally.Handlers;
+        others?.Invoke(handlers);
+        await using var worker = new TaskWorker(Backend, handlers);
         var watch = Stopwatch.StartNew();
         await worker.StartAsync();
         await (meanwhile?.Invoke() ?? Task.CompletedTask);

@@ -17,9 +17,9 @@ if (args is [Member.Role, ..])
 await using var server = new PostgresServer();
 IScenario[] scenarios =
 [
-    new Seed(), new Space(), new Limit(), new Processes(), new Scheduled(), new Strain(),
-    new PostgresLimit(server), new Sustained(server), new Pickup(server),
-    new Strain(server),
+    new Seed(), new Limit(), new Latency(), new Idle(), new Memory(), new Growth(), new Processes(), new Strain(), new Space(),
+    new PostgresLimit(server), new Latency(server), new Idle(server), new Memory(server), new Growth(server), new Strain(server),
+    new Sustained(server),
 ];
 Options options;
 try

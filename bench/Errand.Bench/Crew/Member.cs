@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Errand.Bench.Crew;
 
 /// <summary>
-/// The program in its other role: one of several processes on one file, callers and worker. Each line that it reads is
+/// The program in its other role: one of several processes on one store, callers and worker. Each line that it reads is
 /// an order, answered with a <see cref="MemberReport"/>. It leaves when its input ends, and never outlives its starter.
 /// </summary>
 internal sealed class Member : IAsyncDisposable
@@ -26,28 +26,28 @@ internal sealed class Member : IAsyncDisposable
     private int _done; // Written by handlers.
     private long _lastDoneAt; // Written by handlers.
 
-    private Member(string durability, string path)
+    private Member(MemberPlace place)
     {
-        _store = new OpenStore(Store.All.Single(store => store.Durability == durability), path);
+        _store = place.Open();
         var handlers = new TaskHandlers().Add<Note, Receipt>((note, _) => Run(note));
         _worker = new TaskWorker(_store.Backend, handlers, logger: _busy);
     }
 
-    internal static string[] Arguments(Place place, TimeSpan calling) =>
-        [Role, place.Store.Durability, place.Path, $"{calling.TotalMilliseconds}"];
+    internal static string[] Arguments(MemberPlace place, TimeSpan calling) =>
+        [Role, $"{calling.TotalMilliseconds}", .. place.Arguments];
 
     internal static async Task<int> RunAsync(string[] args)
     {
         await using var limit = new Timer(_ => Environment.Exit(3), state: null, Lifetime, Timeout.InfiniteTimeSpan);
         await WarmUpAsync();
-        await using var member = new Member(args[1], args[2]);
+        await using var member = new Member(MemberPlace.Read(args.AsSpan(2)));
         await member._worker.StartAsync();
         member.Report();
         while (await Console.In.ReadLineAsync() is { } order)
         {
             if (order == Go)
             {
-                await member.CallAsync(TimeSpan.FromMilliseconds(int.Parse(args[3])));
+                await member.CallAsync(TimeSpan.FromMilliseconds(int.Parse(args[1])));
             }
 
             member.Report();

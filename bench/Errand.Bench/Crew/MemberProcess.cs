@@ -11,7 +11,7 @@ internal sealed class MemberProcess : IAsyncDisposable
 
     private readonly Process _process;
 
-    internal MemberProcess(Place place, TimeSpan calling)
+    internal MemberProcess(MemberPlace place, TimeSpan calling)
     {
         var program = Environment.ProcessPath ?? throw new InvalidOperationException("This program has no path.");
         var isHost = Path.GetFileNameWithoutExtension(program) == "dotnet"; // Whose first argument is this program.

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Errand.Bench.Crew;
 using Errand.PostgreSql;
 using Npgsql;
 
@@ -8,8 +9,11 @@ namespace Errand.Bench.Postgres;
 internal sealed class ServerPlace(PostgresServer server, string schema) : IAsyncDisposable
 {
     /// <summary>Errand there. Several at once are as several processes.</summary>
-    internal OpenStore Open(bool useNotify = true) => new(new PostgresBackend(
-        server.ConnectionString, new PostgresBackendOptions { Schema = schema, UseNotify = useNotify }));
+    internal OpenStore Open() => new(new PostgresBackend(
+        server.ConnectionString, new PostgresBackendOptions { Schema = schema }));
+
+    /// <summary>The same for another process.</summary>
+    internal MemberPlace ForMember => new(Store.Postgres, server.ConnectionString, schema);
 
     /// <summary>Connections that are used by hand, all of them open, and tables made by a script.</summary>
     internal async Task<NpgsqlDataSource> ConnectAsync(int connections, string script)

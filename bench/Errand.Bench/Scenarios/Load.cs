@@ -22,13 +22,19 @@ internal static class Load
     internal static async Task<double> DrainAsync(OpenStore store, int tasks)
     {
         await store.FillAsync(tasks);
+        return await RunAsync(store, tasks);
+    }
+
+    /// <summary>What is there already.</summary>
+    internal static async Task<double> RunAsync(OpenStore store, int tasks)
+    {
         var elapsed = await store.DrainAsync(tasks);
         return tasks / elapsed.TotalSeconds;
     }
 
-    internal static async Task<double> LiveAsync(OpenStore store, int tasks, int callers)
+    internal static async Task<double> LiveAsync(OpenStore store, int tasks, int callers, Action<TaskHandlers>? others = null)
     {
-        var elapsed = await store.DrainAsync(tasks, meanwhile: () => CallAsync(store.Queue, tasks, callers));
+        var elapsed = await store.DrainAsync(tasks, meanwhile: () => CallAsync(store.Queue, tasks, callers), others);
         return tasks / elapsed.TotalSeconds;
     }
 

@@ -35,7 +35,7 @@ internal sealed class Processes : IScenario
             foreach (var count in (int[])[1, 2, 4])
             {
                 var name = $"processes-{count}";
-                yield return new Case(name, store, Tasks: null, (place, _) => MeasureAsync(place, count));
+                yield return new Case(name, store, Tasks: null, (place, _) => MeasureAsync(place, count)) { Raw = "processes-1" };
             }
         }
     }
@@ -45,7 +45,7 @@ internal sealed class Processes : IScenario
         var crew = new List<MemberProcess>();
         try
         {
-            crew.AddRange(Enumerable.Range(0, count).Select(_ => new MemberProcess(place, Calling)));
+            crew.AddRange(Enumerable.Range(0, count).Select(_ => new MemberProcess(new MemberPlace(place.Store, place.Path), Calling)));
             await Task.WhenAll(crew.Select(member => member.ReportAsync()));
             var startedAt = Stopwatch.GetTimestamp();
             await Task.WhenAll(crew.Select(member => member.TellAsync(Member.Go)));

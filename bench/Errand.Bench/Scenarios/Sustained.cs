@@ -62,7 +62,7 @@ internal sealed class Sustained(PostgresServer server) : IScenario
         }
 
         var left = Volatile.Read(ref enqueued) - Volatile.Read(ref done);
-        var (live, finished) = (await place.SizeOfAsync("tasks"), await place.SizeOfAsync("finished"));
+        var (live, finished) = (await place.SizeOfAsync("errand_tasks"), await place.SizeOfAsync("errand_finished"));
         Volatile.Write(ref isOver, true);
         await calling;
         await worker.StopAsync();
