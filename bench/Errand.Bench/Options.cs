@@ -11,6 +11,13 @@ internal sealed record Options(IScenario Scenario, int Rounds, int Tasks)
 
     internal string Only { get; private init; } = "";
 
+    /// <summary>What repeats the run.</summary>
+    internal string Command => string.Create(
+        CultureInfo.InvariantCulture,
+        $"dotnet run -c Release --project bench/Errand.Bench -- {Scenario.Name} {BackendOption} {Scenario.Backend} --rounds {Rounds}")
+        + (Scenario.Tasks is null || Scenario.Tasks == Tasks ? "" : string.Create(CultureInfo.InvariantCulture, $" --tasks {Tasks}"))
+        + (Only == "" ? "" : $" --only \"{Only}\"");
+
     /// <exception cref="ArgumentException">There is no such scenario or option; the message says which.</exception>
     internal static Options Read(string[] args, IReadOnlyList<IScenario> scenarios)
     {
@@ -41,7 +48,10 @@ internal sealed record Options(IScenario Scenario, int Rounds, int Tasks)
     internal static string Usage(IEnumerable<IScenario> scenarios) => $"""
 
         Usage: Errand.Bench <scenario> [options]
+               Errand.Bench report [<scenario> [options]]
         {string.Concat(scenarios.Select(one => $"\n  {one.Name,-12}{one.Backend,-10}{one.Summary}"))}
+
+        'report' runs every scenario, or the one that is named, each in a process of its own, and writes docs/benchmarks.md.
 
           --backend <b>   which, where a scenario is there for both; default is sqlite
           --json <file>   also write the rows there

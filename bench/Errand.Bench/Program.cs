@@ -2,6 +2,7 @@ using System.Globalization;
 using Errand.Bench;
 using Errand.Bench.Crew;
 using Errand.Bench.Postgres;
+using Errand.Bench.Reporting;
 using Errand.Bench.Scenarios;
 using SQLitePCL;
 
@@ -21,6 +22,11 @@ IScenario[] scenarios =
     new PostgresLimit(server), new Latency(server), new Idle(server), new Memory(server), new Growth(server), new Strain(server),
     new Sustained(server),
 ];
+if (args is [Runs.Verb, ..])
+{
+    return await Runs.ReportAsync(args, scenarios);
+}
+
 Options options;
 try
 {
@@ -44,7 +50,7 @@ var rows = await Measurement.RunAsync(options);
 Report.Print(options.Scenario, rows, Console.Out);
 if (options.Json is { } file)
 {
-    Report.WriteJson(options.Scenario, rows, file);
+    Report.WriteJson(options, engine, rows, file);
 }
 
 return 0;

@@ -11,18 +11,8 @@ internal sealed class MemberProcess : IAsyncDisposable
 
     private readonly Process _process;
 
-    internal MemberProcess(MemberPlace place, TimeSpan calling)
-    {
-        var program = Environment.ProcessPath ?? throw new InvalidOperationException("This program has no path.");
-        var isHost = Path.GetFileNameWithoutExtension(program) == "dotnet"; // Whose first argument is this program.
-        string[] self = isHost ? Environment.GetCommandLineArgs()[..1] : [];
-        _process = Process.Start(new ProcessStartInfo(program, [.. self, .. Member.Arguments(place, calling)])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-        }) ?? throw new InvalidOperationException($"'{program}' did not start.");
-    }
+    internal MemberProcess(MemberPlace place, TimeSpan calling) =>
+        _process = Self.Start(Member.Arguments(place, calling), isMember: true);
 
     /// <summary>Gives an order.</summary>
     internal async Task<MemberReport> TellAsync(string order)

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace Errand.Bench;
+namespace Errand.Bench.Reporting;
 
 /// <summary>Rows as a table for people (and Markdown), and as JSON for programs.</summary>
 internal static class Report
@@ -34,10 +34,23 @@ internal static class Report
         }
     }
 
-    internal static void WriteJson(IScenario scenario, IReadOnlyList<Row> rows, string file)
+    /// <summary>One run: what repeats it, where and when it was, and its rows.</summary>
+    internal static void WriteJson(Options options, string engine, IReadOnlyList<Row> rows, string file)
     {
-        var array = new JsonArray([.. rows.Select(row => Json(scenario, row, rows))]);
-        File.WriteAllText(file, array.ToJsonString(Indented) + "\n");
+        var scenario = options.Scenario;
+        var run = new JsonObject
+        {
+            ["scenario"] = scenario.Name,
+            ["backend"] = scenario.Backend,
+            ["command"] = options.Command,
+            ["rounds"] = options.Rounds,
+            ["engine"] = engine,
+            ["machine"] = Machine.Description,
+            ["commit"] = Machine.Commit,
+            ["date"] = $"{TimeProvider.System.GetUtcNow():yyyy-MM-dd}",
+            ["rows"] = new JsonArray([.. rows.Select(row => Json(scenario, row, rows))]),
+        };
+        File.WriteAllText(file, run.ToJsonString(Indented) + "\n");
     }
 
     private static string[] Cells(Row row, IReadOnlyList<Metric> metrics, IReadOnlyList<Row> rows) =>
@@ -53,24 +66,24 @@ internal static class Report
     {
         var json = new JsonObject
         {
-            ["scenario"] = scenario.Name,
+            ["case"] = row.Case.Name,
             ["store"] = row.Case.Store.Kind,
             ["durability"] = row.Case.Store.Durability,
-            ["case"] = row.Case.Name,
             ["tasks"] = row.Case.Tasks,
         };
         for (var metric = 0; metric < scenario.Metrics.Count; metric++)
         {
             var decimals = Math.Max(1, scenario.Metrics[metric].Decimals);
             json[scenario.Metrics[metric].Name] = Math.Round(Summary(row, scenario.Metrics, metric), decimals);
+            if (metric == 0)
+            {
+                json["least"] = Math.Round(row.Of(0).Min(), decimals);
+                json["most"] = Math.Round(row.Of(0).Max(), decimals);
+            }
         }
 
-        if (row.Case is not { Raw: null, Naive: null })
-        {
-            json["ratioToRaw"] = Rounded(row.RatioTo(row.Case.Raw, rows));
-            json["ratioToNaive"] = Rounded(row.RatioTo(row.Case.Naive, rows));
-        }
-
+        json["ratioToRaw"] = Rounded(row.RatioTo(row.Case.Raw, rows));
+        json["ratioToNaive"] = Rounded(row.RatioTo(row.Case.Naive, rows));
         return json;
     }
 
