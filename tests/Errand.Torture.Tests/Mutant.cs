@@ -28,7 +28,8 @@ public sealed record Mutant(string Name, params (string File, string Guard, stri
         new("acknowledged before commit", (
             "Errand.Core/Engine/TurnLoop.cs",
             "            await CommitAsync(turn)",
-            "            CompleteAll(enqueues);\n            await CommitAsync(turn)")),
+            // As on a slow disk: a kill must meet the moment between the two.
+            "            CompleteAll(enqueues);\n            Thread.Sleep(20);\n            await CommitAsync(turn)")),
         new(
             "wake-up only",
             (

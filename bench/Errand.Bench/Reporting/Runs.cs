@@ -17,12 +17,13 @@ internal static class Runs
         var docs = Docs();
         var folder = Directory.CreateDirectory(Path.Combine(docs, "benchmarks")).FullName;
         var backend = args.SkipWhile(arg => arg != "--backend").ElementAtOrDefault(1);
-        foreach (var scenario in scenarios.Where(one => args.ElementAtOrDefault(1) is not { } name
-            || (one.Name == name && one.Backend == (backend ?? one.Backend))))
+        var name = args.ElementAtOrDefault(1) is { } first && !first.StartsWith('-') ? first : null;
+        var options = args[(name is null ? 1 : 2)..];
+        foreach (var scenario in scenarios.Where(one => one.Name == (name ?? one.Name) && one.Backend == (backend ?? one.Backend)))
         {
             Console.Error.WriteLine($"{scenario.Name}, {scenario.Backend}");
             var file = Path.Combine(folder, $"{scenario.Name}-{scenario.Backend}.json");
-            using var process = Self.Start([scenario.Name, "--backend", scenario.Backend, .. args.Skip(2), "--json", file]);
+            using var process = Self.Start([scenario.Name, "--backend", scenario.Backend, .. options, "--json", file]);
             await process.WaitForExitAsync();
             if (process.ExitCode != 0)
             {
