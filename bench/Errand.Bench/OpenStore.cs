@@ -46,11 +46,13 @@ internal sealed class OpenStore : IAsyncDisposable
     /// <param name="tasks">How many notes there are in all.</param>
     /// <param name="meanwhile">What goes on beside the worker.</param>
     /// <param name="others">Adds the handlers of other tasks, which nobody waits for.</param>
+    /// <param name="blocking">With the handler that has a thread of the worker's own.</param>
     /// <returns>How long it took, from before the worker's start until the last outcome was stored.</returns>
-    internal async Task<TimeSpan> DrainAsync(int tasks, Func<Task>? meanwhile = null, Action<TaskHandlers>? others = null)
+    internal async Task<TimeSpan> DrainAsync(
+        int tasks, Func<Task>? meanwhile = null, Action<TaskHandlers>? others = null, bool blocking = false)
     {
         var tally = new Tally(tasks);
-        var handlers = tally.Handlers;
+        var handlers = blocking ? tally.BlockingHandlers : tally.Handlers;
         others?.Invoke(handlers);
         await using var worker = new TaskWorker(Backend, handlers);
         var watch = Stopwatch.StartNew();

@@ -9,7 +9,10 @@ internal sealed class Tally(int tasks)
     private readonly TaskCompletionSource _allRan = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _ran; // Written by handlers.
 
-    internal TaskHandlers Handlers => new TaskHandlers().Add<Note, Receipt>((note, _) => Run(note));
+    internal TaskHandlers Handlers => new TaskHandlers().Add<Note, Receipt>((note, _) => ValueTask.FromResult(Run(note)));
+
+    /// <summary>The same as one that may block, and so runs on a thread of the worker's own.</summary>
+    internal TaskHandlers BlockingHandlers => new TaskHandlers().Add<Note, Receipt>((note, _) => Run(note));
 
     internal Receipt Run(Note note)
     {

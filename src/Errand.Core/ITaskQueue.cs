@@ -8,9 +8,9 @@ public interface ITaskQueue
     /// <inheritdoc cref="TaskQueue.NewIdAsync"/>
     Task<TaskId> NewIdAsync(CancellationToken cancellationToken = default);
 
-    /// <inheritdoc cref="TaskQueue.EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
+    /// <inheritdoc cref="TaskQueue.EnqueueAsync(ITaskPayload, EnqueueOptions?, CancellationToken)"/>
     Task<TaskHandle> EnqueueAsync(
-        ITask task, EnqueueOptions? options = null, CancellationToken cancellationToken = default);
+        ITaskPayload task, EnqueueOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="TaskQueue.EnqueueAsync{TResult}(ITask{TResult}, EnqueueOptions?, CancellationToken)"/>
     Task<TaskHandle<TResult>> EnqueueAsync<TResult>(

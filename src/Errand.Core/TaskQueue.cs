@@ -84,7 +84,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
     /// </exception>
     /// <exception cref="ObjectDisposedException">The queue or its backend is disposed.</exception>
     public async Task<TaskHandle> EnqueueAsync(
-        ITask task, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
+        ITaskPayload task, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
     {
         var enqueued = await EnqueueOneAsync(task, options, cancellationToken).ConfigureAwait(false);
         return new TaskHandle(this, enqueued.Id, enqueued.IsNew);
@@ -92,7 +92,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
 
     /// <summary>Enqueues a task that returns a result. When this returns, the task is committed.</summary>
     /// <typeparam name="TResult">What its handler returns.</typeparam>
-    /// <inheritdoc cref="EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
+    /// <inheritdoc cref="EnqueueAsync(ITaskPayload, EnqueueOptions?, CancellationToken)"/>
     public async Task<TaskHandle<TResult>> EnqueueAsync<TResult>(
         ITask<TResult> task, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -105,7 +105,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
     /// <param name="options">The options of every task. <see cref="EnqueueOptions.Id"/> must be null.</param>
     /// <param name="cancellationToken">Ends the wait. Tasks that were already submitted are still committed.</param>
     /// <returns>One handle for each payload, in order.</returns>
-    /// <inheritdoc cref="EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
+    /// <inheritdoc cref="EnqueueAsync(ITaskPayload, EnqueueOptions?, CancellationToken)"/>
     [OverloadResolutionPriority(1)] // Null options mean this one.
     public async Task<IReadOnlyList<TaskHandle>> EnqueueManyAsync(
         IEnumerable<ITaskPayload> tasks, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
@@ -129,7 +129,7 @@ public sealed class TaskQueue : ITaskQueue, IAsyncDisposable, IDisposable
     /// <param name="options">Returns the options of a task. <see cref="EnqueueOptions.Transaction"/> must be the same for all.</param>
     /// <param name="cancellationToken">Ends the wait. Tasks that were already submitted are still committed.</param>
     /// <returns>One handle for each payload, in order.</returns>
-    /// <inheritdoc cref="EnqueueAsync(ITask, EnqueueOptions?, CancellationToken)"/>
+    /// <inheritdoc cref="EnqueueAsync(ITaskPayload, EnqueueOptions?, CancellationToken)"/>
     public async Task<IReadOnlyList<TaskHandle>> EnqueueManyAsync<TPayload>(
         IEnumerable<TPayload> tasks, Func<TPayload, EnqueueOptions> options, CancellationToken cancellationToken = default)
         where TPayload : ITaskPayload

@@ -29,7 +29,7 @@ public static class ErrandDbContextExtensions
     /// <exception cref="InvalidOperationException">The options of the context lack <c>UseErrand</c>.</exception>
     /// <exception cref="InvalidOptionsException">The options cannot work. The exception lists every problem.</exception>
     /// <exception cref="ArgumentException">The options name a transaction.</exception>
-    public static UnsavedTask Enqueue(this DbContext context, ITask task, EnqueueOptions? options = null)
+    public static UnsavedTask Enqueue(this DbContext context, ITaskPayload task, EnqueueOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(task);
         return Add(context, UnsavedTask.Create(), () => task, options);
@@ -37,7 +37,7 @@ public static class ErrandDbContextExtensions
 
     /// <summary>Enqueues a task with a result with the next save.</summary>
     /// <typeparam name="TResult">What its handler returns.</typeparam>
-    /// <inheritdoc cref="Enqueue(DbContext, ITask, EnqueueOptions?)"/>
+    /// <inheritdoc cref="Enqueue(DbContext, ITaskPayload, EnqueueOptions?)"/>
     public static UnsavedTask<TResult> Enqueue<TResult>(
         this DbContext context, ITask<TResult> task, EnqueueOptions? options = null)
     {
@@ -52,7 +52,7 @@ public static class ErrandDbContextExtensions
     /// <param name="context">The context.</param>
     /// <param name="task">Makes the payload. Called once for each attempt to save; it must not use the context.</param>
     /// <param name="options">Queue, priority, due time and the like; without a transaction. Default is null: all defaults.</param>
-    /// <inheritdoc cref="Enqueue(DbContext, ITask, EnqueueOptions?)"/>
+    /// <inheritdoc cref="Enqueue(DbContext, ITaskPayload, EnqueueOptions?)"/>
     public static UnsavedTask Enqueue(this DbContext context, Func<ITask> task, EnqueueOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(task);

@@ -25,7 +25,7 @@ public sealed partial class ErrandTest
     /// There is no handler for the task, or it has not returned within <see cref="ErrandTestOptions.HandlerLimit"/>.
     /// </exception>
     /// <exception cref="InvalidOperationException">A drain is under way.</exception>
-    public async Task RunAsync(ITask task, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
+    public async Task RunAsync(ITaskPayload task, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(task);
         var result = await RunOneAsync(task, options, cancellationToken).ConfigureAwait(false);
@@ -35,7 +35,7 @@ public sealed partial class ErrandTest
     /// <summary>Runs the handler of a task now, once and by itself, and returns its result.</summary>
     /// <typeparam name="TResult">What its handler returns.</typeparam>
     /// <returns>The result, read back from its JSON.</returns>
-    /// <inheritdoc cref="RunAsync(ITask, EnqueueOptions?, CancellationToken)"/>
+    /// <inheritdoc cref="RunAsync(ITaskPayload, EnqueueOptions?, CancellationToken)"/>
     public async Task<TResult> RunAsync<TResult>(
         ITask<TResult> task, EnqueueOptions? options = null, CancellationToken cancellationToken = default)
     {

@@ -35,6 +35,25 @@ public sealed class QueueTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_task_is_enqueued_by_its_common_type_and_structs_in_bulk()
+    {
+        ITaskPayload some = new Add(1, 2);
+        Count[] counts = [new(1), new(2)];
+
+        var one = await _queue.EnqueueAsync(some);
+        var two = await _queue.EnqueueManyAsync(counts, new EnqueueOptions { Priority = 3 });
+
+        await using var worker = new TaskWorker(
+            _backend, new TaskHandlers().Add<Add, int>((add, _) => add.Left + add.Right).Add<Count, int>((count, _) => count.Number * 10));
+        await worker.StartAsync();
+        var values = await Task.WhenAll(((TaskHandle[])[one, .. two]).Select(ValueAsync));
+        Assert.Equal([3, 10, 20], values);
+
+        async Task<int> ValueAsync(TaskHandle handle) =>
+            (await _queue.GetResultAsync(handle.Id, TimeSpan.FromSeconds(30)))?.GetValue<int>() ?? 0;
+    }
+
+    [Fact]
     public async Task A_handler_that_waits_for_another_task_without_a_free_slot_is_warned_of_once()
     {
         var log = new RecordingLogger<TaskWorker>();
@@ -90,4 +109,7 @@ public sealed class QueueTests : IAsyncDisposable
             await Assert.ThrowsAnyAsync<Exception>(() => enqueue);
         }
     }
+
+    [TaskName("count")]
+    private readonly record struct Count(int Number) : ITask<int>;
 }

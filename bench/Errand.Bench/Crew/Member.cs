@@ -29,7 +29,7 @@ internal sealed class Member : IAsyncDisposable
     private Member(MemberPlace place)
     {
         _store = place.Open();
-        var handlers = new TaskHandlers().Add<Note, Receipt>((note, _) => Run(note));
+        var handlers = new TaskHandlers().Add<Note, Receipt>((note, _) => ValueTask.FromResult(Run(note)));
         _worker = new TaskWorker(_store.Backend, handlers, logger: _busy);
     }
 

@@ -74,7 +74,7 @@ internal sealed class Latency : IScenario
         var handlers = new TaskHandlers().Add<Note, Receipt>((note, _) =>
         {
             Volatile.Write(ref startedAt, Stopwatch.GetTimestamp());
-            return new Receipt(note.Index);
+            return ValueTask.FromResult(new Receipt(note.Index));
         });
         await using var worker = new TaskWorker(store.Backend, handlers);
         await worker.StartAsync();

@@ -39,6 +39,7 @@ internal sealed class Limit : IScenario
 
             yield return Case("enqueue-bulk", tasks, OpenStore.Measure(Load.EnqueueManyAsync), NaiveEnqueue);
             yield return Case("drain", tasks, OpenStore.Measure(Load.DrainAsync), naive: null);
+            yield return Case("drain, blocking", tasks, OpenStore.Measure(Load.DrainBlockingAsync), naive: null);
             yield return Case("live", tasks, OpenStore.Measure((open, n) => Load.LiveAsync(open, n, callers: 64)), NaiveLive);
             yield return Case("live-256", tasks, OpenStore.Measure((open, n) => Load.LiveAsync(open, n, callers: 256)), NaiveLive);
 

@@ -25,6 +25,14 @@ internal static class Load
         return await RunAsync(store, tasks);
     }
 
+    /// <summary>The same with a handler that may block.</summary>
+    internal static async Task<double> DrainBlockingAsync(OpenStore store, int tasks)
+    {
+        await store.FillAsync(tasks);
+        var elapsed = await store.DrainAsync(tasks, blocking: true);
+        return tasks / elapsed.TotalSeconds;
+    }
+
     /// <summary>What is there already.</summary>
     internal static async Task<double> RunAsync(OpenStore store, int tasks)
     {

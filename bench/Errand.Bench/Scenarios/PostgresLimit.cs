@@ -35,6 +35,7 @@ internal sealed class PostgresLimit(PostgresServer server) : IScenario
         yield return Ours("enqueue-256", tasks, (open, n) => Load.EnqueueAsync(open, n, callers: 256), NaiveEnqueue);
         yield return Ours("enqueue-bulk", tasks, Load.EnqueueManyAsync, NaiveEnqueue);
         yield return Ours("drain", tasks, Load.DrainAsync, naive: null);
+        yield return Ours("drain, blocking", tasks, Load.DrainBlockingAsync, naive: null);
         yield return Ours("live", many, (open, n) => Load.LiveAsync(open, n, callers: 64), NaiveLive);
         yield return Ours("live-256", many, (open, n) => Load.LiveAsync(open, n, callers: 256), NaiveLive);
 

@@ -76,7 +76,7 @@ internal sealed class Strain : IScenario
         await using var store = place.Open();
         await store.Queue.InitializeAsync();
         await using var worker = new TaskWorker(
-            store.Backend, new TaskHandlers().Add<Note, Receipt>((note, _) => new Receipt(note.Index)),
+            store.Backend, new TaskHandlers().Add<Note, Receipt>((note, _) => ValueTask.FromResult(new Receipt(note.Index))),
             new TaskWorkerOptions { Queues = [subscription] });
         await worker.StartAsync();
         await strain(place, store, stop.Token);

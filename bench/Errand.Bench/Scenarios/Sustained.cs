@@ -48,7 +48,7 @@ internal sealed class Sustained(PostgresServer server) : IScenario
         using var room = new SemaphoreSlim(mostLeft);
         await using var store = place.Open();
         await store.Queue.InitializeAsync();
-        var handlers = new TaskHandlers().Add<Note, Receipt>((note, _) => Run(note));
+        var handlers = new TaskHandlers().Add<Note, Receipt>((note, _) => ValueTask.FromResult(Run(note)));
         await using var worker = new TaskWorker(store.Backend, handlers);
         await worker.StartAsync();
         var watch = Stopwatch.StartNew();

@@ -4,15 +4,18 @@ namespace Errand.Running;
 
 /// <summary>
 /// Threads for handlers that block, so that the thread pool is left to the rest of the program. There are never more than tasks that
-/// run here; a thread that has found nothing to do for a while ends.
+/// run here, and one on its way; a thread that has found nothing to do for a while ends.
 /// </summary>
 internal sealed class HandlerThreads
 {
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);
 
     private readonly Queue<IThreadPoolWorkItem> _waiting = new(); // Also the lock of all that follows.
-    private int _idle; // Threads that will look for an item before they end, those that are being started among them.
-    private bool _isStarting; // One at a time: a thread that has its item starts the next one, so that the caller starts one at most.
+    private int _asleep; // Threads that wait for an item.
+
+    // A thread was started or woken, and has not come yet. One at a time: it sends for the next one when it comes and more waits. Many
+    // short handlers so run on the few threads that are awake, and many that block have each its own within a millisecond or so.
+    private bool _isComing;
 
     /// <summary>Has the item run. Calls nothing of the user's.</summary>
     internal void Run(IThreadPoolWorkItem item)
@@ -20,64 +23,62 @@ internal sealed class HandlerThreads
         lock (_waiting)
         {
             _waiting.Enqueue(item);
-            Supply();
+            SendForOne();
         }
     }
 
     /// <summary>Under the lock.</summary>
-    private void Supply()
+    private void SendForOne()
     {
-        if (_waiting.Count <= _idle)
+        if (_isComing || _waiting.Count == 0)
+        {
+            return;
+        }
+
+        if (_asleep > 0)
         {
             Monitor.Pulse(_waiting);
+            _isComing = true;
+            return;
         }
-        else if (!_isStarting)
+
+        try
         {
-            try
-            {
-                new Thread(Work) { IsBackground = true, Name = "errand-handler" }.UnsafeStart();
-                _isStarting = true;
-                _idle++;
-            }
-            catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
-            {
-                ThreadPool.UnsafeQueueUserWorkItem(_waiting.Dequeue(), preferLocal: false); // The system gives no more threads.
-            }
+            new Thread(Work) { IsBackground = true, Name = "errand-handler" }.UnsafeStart();
+            _isComing = true;
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(_waiting.Dequeue(), preferLocal: false); // The system gives no more threads.
         }
     }
 
     private void Work()
     {
-        for (var isNew = true; TryTake(isNew, out var item); isNew = false)
+        for (var comes = true; TryTake(comes, out var item); comes = false)
         {
             item.Execute();
-            lock (_waiting)
-            {
-                _idle++;
-            }
         }
     }
 
-    private bool TryTake(bool isNew, [NotNullWhen(true)] out IThreadPoolWorkItem? item)
+    private bool TryTake(bool comes, [NotNullWhen(true)] out IThreadPoolWorkItem? item)
     {
         lock (_waiting)
         {
-            _isStarting &= !isNew;
+            _isComing &= !comes;
             while (!_waiting.TryDequeue(out item))
             {
-                if (!Monitor.Wait(_waiting, Rest) && _waiting.Count == 0)
+                _asleep++;
+                var isWoken = Monitor.Wait(_waiting, Rest);
+                _asleep--;
+                _isComing = false; // It may have been sent for at the moment when its rest was over.
+                if (!isWoken && _waiting.Count == 0)
                 {
-                    _idle--;
                     return false;
                 }
             }
 
-            _idle--;
-            if (_waiting.Count > 0)
-            {
-                Supply();
-            }
-
+            SendForOne();
             return true;
         }
     }
