@@ -9,7 +9,8 @@ namespace Errand.Bench.Scenarios;
 /// </summary>
 internal sealed class Idle : IScenario
 {
-    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(3); // What has to come to rest first has done so.
+    // The compiler is busy for a while with what the warm-up showed to be worth it.
+    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(10);
 
     private readonly PostgresServer? _server;
