@@ -18,9 +18,9 @@ if (args is [Member.Role, ..])
 await using var server = new PostgresServer();
 IScenario[] scenarios =
 [
-    new Seed(), new Limit(), new Latency(), new Idle(), new Memory(), new Growth(), new Processes(), new Strain(), new Space(),
-    new PostgresLimit(server), new Latency(server), new Idle(server), new Memory(server), new Growth(server), new Strain(server),
-    new Sustained(server),
+    new Seed(), new Limit(), new Latency(), new Idle(), new Memory(), new Growth(), new Queues(), new Processes(), new Strain(), new Space(),
+    new PostgresLimit(server), new Latency(server), new Idle(server), new Memory(server), new Growth(server), new Queues(server),
+    new Strain(server), new Sustained(server),
 ];
 if (args is [Runs.Verb, ..])
 {
