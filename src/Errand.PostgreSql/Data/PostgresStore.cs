@@ -300,14 +300,17 @@ internal sealed partial class PostgresStore
     // language=postgresql
     private const string BackendPidSql = "select pg_backend_pid()";
 
-    // A plan that is kept with its statement was made for the table as it was, and an empty one is scanned. Every
-    // statement of a turn has an index, so that a scan is never wanted. What is only discouraged counts as dear enough
-    // to be compiled, which takes longer than any of them. language=postgresql
-    internal const string PlannerSql = "set enable_seqscan = off; set enable_mergejoin = off; set jit = off";
+    // A plan that is kept with its statement was made for the table as it was, and an empty one is scanned. Every statement of a turn
+    // has an index in the order that it wants, so that neither a scan nor a sort is ever right. What is only discouraged counts as dear
+    // enough to be compiled, which takes longer than any of them. language=postgresql
+    internal const string PlannerSql = "set enable_seqscan = off; set enable_sort = off; set enable_mergejoin = off; set jit = off";
 
-    /// <summary>The same for one transaction: behind a pooler, a session's settings would be another client's as well.</summary>
-    internal const string LocalPlannerSql =
-        "set local enable_seqscan = off; set local enable_mergejoin = off; set local jit = off";
+    /// <summary>The same for one transaction: behind a pooler, a session's settings would apply to other clients too.</summary>
+    // language=postgresql
+    internal const string LocalPlannerSql = """
+        select set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true),
+               set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)
+        """;
 
     // Each statement of a turn must see what was committed before it, whatever the database's own default is.
     // language=postgresql

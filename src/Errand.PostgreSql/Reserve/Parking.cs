@@ -19,7 +19,7 @@ internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger log
     private readonly Dictionary<string, long> _told = new(StringComparer.Ordinal); // When each name was last reported, in ms UTC.
 
     // language=postgresql
-    private const string ParkSql = """
+    private const string ParkTheseSql = """
         with clock as materialized (
             select errand.errand_now_ms(@now) as now
         )
@@ -29,6 +29,17 @@ internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger log
         where  n.id = t.name
         and    t.state + 0 = 10
         and    t.id = any(array(
+        """;
+
+    // language=postgresql
+    private const string ParkedSql = """
+            where  not exists (select from errand.errand_worker_names w where w.name = r.name)))
+        returning t.id, t.due, n.text
+        """;
+
+    // language=postgresql
+    private const string ParkSql = $"""
+        {ParkTheseSql}
             select r.id
             from   (
                 select id, name
@@ -37,21 +48,12 @@ internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger log
                 and    not exists (select from errand.errand_paused_queues where queue = @queue)
                 order by rank, due, id
                 limit  @count) r
-            where  not exists (select from errand.errand_worker_names w where w.name = r.name)))
-        returning t.id, t.due, n.text
+        {ParkedSql}
         """;
 
     // language=postgresql
-    private const string ParkEachSql = """
-        with clock as materialized (
-            select errand.errand_now_ms(@now) as now
-        )
-        update errand.errand_tasks t
-        set    state = 11, parked = 1, due = now + @parking
-        from   clock, errand.errand_names n
-        where  n.id = t.name
-        and    t.state + 0 = 10
-        and    t.id = any(array(
+    private const string ParkEachSql = $"""
+        {ParkTheseSql}
             select r.id
             from   unnest(@queues, @floor_ranks, @floor_dues, @floor_ids) as q (queue, floor_rank, floor_due, floor_id)
             cross join lateral (
@@ -61,14 +63,13 @@ internal sealed class Parking(StoreClock clock, Promotion promotion, ILogger log
                 and    not exists (select from errand.errand_paused_queues where queue = q.queue)
                 order by rank, due, id
                 limit  @count) as r
-            where  not exists (select from errand.errand_worker_names w where w.name = r.name)))
-        returning t.id, t.due, n.text
+        {ParkedSql}
         """;
 
     /// <summary>Not worth looking for while there is plenty of what is known.</summary>
-    internal void ParkUnknown(Turn turn, string queue, Floor floor) => Park(turn, ParkSql)
-        .With("queue", turn.IdOf(queue)).With("count", LookPast)
-        .With("floor_rank", floor.Rank).With("floor_due", floor.Due).With("floor_id", floor.Id);
+    internal void ParkUnknown(Turn turn, QueueLook one) => Park(turn, ParkSql)
+        .With("queue", one.Id).With("count", LookPast)
+        .With("floor_rank", one.Floor.Rank).With("floor_due", one.Floor.Due).With("floor_id", one.Floor.Id);
 
     /// <summary>The same in several queues.</summary>
     internal void ParkUnknownEach(Turn turn, List<QueueLook> queues) => Park(turn, ParkEachSql)

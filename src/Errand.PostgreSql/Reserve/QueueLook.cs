@@ -1,6 +1,6 @@
 namespace Errand.PostgreSql.Reserve;
 
-/// <summary>One of several queues that a worker looks into with one statement: where it begins, and how far it comes.</summary>
+/// <summary>A queue that a worker looks into, alone or with others in one statement: where the look begins, and how far it comes.</summary>
 internal sealed class QueueLook(string queue, int id, Floor floor, bool wasFull, Look look)
 {
     private Floor _last = floor;

@@ -257,47 +257,28 @@ internal sealed class Reserving(
 
     private void Reserve(Turn turn, Waiting waiting, string queue, int room)
     {
-        var worker = waiting.Worker;
-        var version = readiness.FloorVersion + (turn.IsReordered ? 1 : 0);
-        var floor = worker.FloorOf(queue, version);
-        var last = floor;
-        var look = waiting.Ask(queue, room);
-        if (!worker.WasFull(queue))
+        var one = LookInto(turn, waiting, queue, room);
+        if (!one.WasFull)
         {
             // Before the reserve: what it does not see, the reserve may see, and not the other way round.
-            turn.Add(LastReadySql, row =>
-            {
-                var end = new Floor(row.GetInt32(0), row.GetInt64(1), row.GetInt64(2));
-                look.Learn(() => worker.SetFloor(queue, look.IsFull || end.IsBefore(last) ? last : end, version));
-            }).With("queue", turn.IdOf(queue));
+            turn.Add(LastReadySql, row => one.NoteEnd(new Floor(row.GetInt32(0), row.GetInt64(1), row.GetInt64(2))))
+                .With("queue", one.Id);
         }
 
-        look.Learn(() => worker.SetFloor(queue, last, version));
-        turn
-            .Start(ReserveSql, row =>
-            {
-                var task = ReadReady(turn, row, waiting.Owner, queue);
-                var place = new Floor(row.GetInt32(11), row.GetInt64(2), task.Lease.Id.Value);
-                last = last.IsBefore(place) ? place : last;
-                turn.Session.Ids.Saw(place.Id);
-                waiting.Give(look, place.Rank, task);
-            })
+        turn.Start(ReserveSql, row => Take(turn, waiting, one, row))
             .With("now", clock.TestNow).With("owner", waiting.Owner).With("turn", turn.Number)
-            .With("queue", turn.IdOf(queue)).With("names", worker.NameIds).With("floor_rank", floor.Rank)
-            .With("floor_due", floor.Due).With("floor_id", floor.Id).With("count", room);
-        if (!worker.WasFull(queue))
+            .With("queue", one.Id).With("names", waiting.Worker.NameIds).With("floor_rank", one.Floor.Rank)
+            .With("floor_due", one.Floor.Due).With("floor_id", one.Floor.Id).With("count", room);
+        if (!one.WasFull)
         {
-            parking.ParkUnknown(turn, queue, floor);
+            parking.ParkUnknown(turn, one);
         }
     }
 
     /// <summary>As <see cref="Reserve"/>, with the statements of all of them in one: a pattern may have thousands of queues.</summary>
     private void ReserveEach(Turn turn, Waiting waiting, List<string> queues, int room)
     {
-        var worker = waiting.Worker;
-        var version = readiness.FloorVersion + (turn.IsReordered ? 1 : 0);
-        var looks = queues.ConvertAll(queue => new QueueLook(
-            queue, turn.IdOf(queue), worker.FloorOf(queue, version), worker.WasFull(queue), waiting.Ask(queue, room)));
+        var looks = queues.ConvertAll(queue => LookInto(turn, waiting, queue, room));
         var byQueue = looks.ToDictionary(one => one.Id);
         var thin = looks.FindAll(one => !one.WasFull);
         if (thin.Count > 0)
@@ -308,22 +289,8 @@ internal sealed class Reserving(
                 .With("queues", thin.ConvertAll(one => one.Id).ToArray());
         }
 
-        foreach (var one in looks)
-        {
-            one.Look.Learn(() => worker.SetFloor(one.Queue, one.NextFloor, version));
-        }
-
-        turn
-            .Start(ReserveEachSql, row =>
-            {
-                var one = byQueue[row.GetInt32(13)];
-                var task = ReadReady(turn, row, waiting.Owner, one.Queue);
-                var place = new Floor(row.GetInt32(11), row.GetInt64(2), task.Lease.Id.Value);
-                one.NoteTaken(place);
-                turn.Session.Ids.Saw(place.Id);
-                waiting.Give(one.Look, place.Rank, task);
-            })
-            .With("now", clock.TestNow).With("owner", waiting.Owner).With("turn", turn.Number).With("names", worker.NameIds)
+        turn.Start(ReserveEachSql, row => Take(turn, waiting, byQueue[row.GetInt32(13)], row))
+            .With("now", clock.TestNow).With("owner", waiting.Owner).With("turn", turn.Number).With("names", waiting.Worker.NameIds)
             .With("queues", looks.ConvertAll(one => one.Id).ToArray())
             .With("floor_ranks", looks.ConvertAll(one => one.Floor.Rank).ToArray())
             .With("floor_dues", looks.ConvertAll(one => one.Floor.Due).ToArray())
@@ -332,6 +299,25 @@ internal sealed class Reserving(
         {
             parking.ParkUnknownEach(turn, thin);
         }
+    }
+
+    private QueueLook LookInto(Turn turn, Waiting waiting, string queue, int room)
+    {
+        var worker = waiting.Worker;
+        var version = readiness.FloorVersion + (turn.IsReordered ? 1 : 0);
+        var one = new QueueLook(
+            queue, turn.IdOf(queue), worker.FloorOf(queue, version), worker.WasFull(queue), waiting.Ask(queue, room));
+        one.Look.Learn(() => worker.SetFloor(queue, one.NextFloor, version));
+        return one;
+    }
+
+    private static void Take(Turn turn, Waiting waiting, QueueLook one, NpgsqlDataReader row)
+    {
+        var task = ReadReady(turn, row, waiting.Owner, one.Queue);
+        var place = new Floor(row.GetInt32(11), row.GetInt64(2), task.Lease.Id.Value);
+        one.NoteTaken(place);
+        turn.Session.Ids.Saw(place.Id);
+        waiting.Give(one.Look, place.Rank, task);
     }
 
     private static ReservedTask ReadReady(Turn turn, NpgsqlDataReader row, long owner, string queue) => new()

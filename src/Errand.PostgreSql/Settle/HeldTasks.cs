@@ -35,10 +35,10 @@ internal sealed class HeldTasks(
     }
 
     // language=postgresql
-    private const string LimitWaitSql = "select set_config('lock_timeout', @limit, true)";
+    private const string LimitWaitSql = $"{PostgresStore.LocalPlannerSql}, set_config('lock_timeout', @limit, true)";
 
     /// <summary>
-    /// Behind a pooler, for this transaction alone: a session's settings would be another client's as well.
+    /// Behind a pooler, for this transaction alone: a session's settings would apply to other clients too.
     /// </summary>
     internal static void LimitWait(Turn turn)
     {
