@@ -44,10 +44,10 @@ internal sealed class OpenStore : IAsyncDisposable
 
     /// <summary>Has a worker run all notes, also those that come meanwhile.</summary>
     /// <param name="tasks">How many notes there are in all.</param>
-    /// <param name="meanwhile">What goes on beside the worker.</param>
+    /// <param name="meanwhile">Work that runs beside the worker.</param>
     /// <param name="others">Adds the handlers of other tasks, which nobody waits for.</param>
-    /// <param name="blocking">With the handler that has a thread of the worker's own.</param>
-    /// <param name="options">Of the worker. Default is null: all defaults.</param>
+    /// <param name="blocking">Whether the handler may block, and so runs on a thread of the worker's own.</param>
+    /// <param name="options">The worker's options. Default is null: all defaults.</param>
     /// <returns>How long it took, from before the worker's start until the last outcome was stored.</returns>
     internal async Task<TimeSpan> DrainAsync(
         int tasks, Func<Task>? meanwhile = null, Action<TaskHandlers>? others = null, bool blocking = false,

@@ -16,10 +16,12 @@ if (args is [Member.Role, ..])
 }
 
 await using var server = new PostgresServer();
+var (files, onServer) = (new Site(), new Site(server));
 IScenario[] scenarios =
 [
-    new Seed(), new Limit(), new Latency(), new Idle(), new Memory(), new Growth(), new Queues(), new Processes(), new Strain(), new Space(),
-    new PostgresLimit(server), new Latency(server), new Idle(server), new Memory(server), new Growth(server), new Queues(server),
+    new Seed(), new Limit(), new Latency(files), new Idle(files), new Memory(files), new Growth(files), new Queues(files), new Processes(),
+    new Strain(), new Space(),
+    new PostgresLimit(server), new Latency(onServer), new Idle(onServer), new Memory(onServer), new Growth(onServer), new Queues(onServer),
     new Strain(server), new Sustained(server),
 ];
 if (args is [Runs.Verb, ..])

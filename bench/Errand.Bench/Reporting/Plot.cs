@@ -13,7 +13,7 @@ internal static class Plot
     private const int LineHeight = 20;
     private const int Top = 34;
 
-    /// <summary>From where on lengths stand for powers of ten: the least bars could not be seen else.</summary>
+    /// <summary>Beyond this ratio lengths are logarithmic; the shortest bars would be invisible otherwise.</summary>
     private const double MostLinear = 50;
 
     private static readonly Dictionary<string, string> Colors = new(StringComparer.Ordinal)
@@ -54,7 +54,7 @@ internal static class Plot
         return svg.Append("</svg>\n").ToString();
     }
 
-    internal static string FirstMetric(JsonObject row) => row.Select(member => member.Key).SkipWhile(key => key != "tasks").ElementAt(1);
+    private static string FirstMetric(JsonObject row) => row.Select(member => member.Key).SkipWhile(key => key != "tasks").ElementAt(1);
 
     private static void Add(StringBuilder svg, FormattableString text) => svg.Append(text.ToString(CultureInfo.InvariantCulture));
 }

@@ -1,11 +1,10 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 
 namespace Errand.Bench.Reporting;
 
 /// <summary>
 /// The command <c>report</c>: each scenario in a process of its own, its run in a file, and the page and its plots from all files that are
-/// there. One that is run anew replaces its file alone.
+/// there. A scenario that runs again replaces only its own file.
 /// </summary>
 internal static class Runs
 {

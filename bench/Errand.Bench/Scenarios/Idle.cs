@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Errand.Bench.Postgres;
+using Errand.Bench.Crew;
 
 namespace Errand.Bench.Scenarios;
 
@@ -7,24 +7,15 @@ namespace Errand.Bench.Scenarios;
 /// What an idle worker costs: the processor time of this process over ten seconds, in hundredths of a core, and what it allocates
 /// meanwhile. A server's own part is not in it.
 /// </summary>
-internal sealed class Idle : IScenario
+internal sealed class Idle(Site site) : IScenario
 {
     // The compiler is busy for a while with what the warm-up showed to be worth it.
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(10);
 
-    private readonly PostgresServer? _server;
-
-    /// <summary>On SQLite.</summary>
-    internal Idle()
-    {
-    }
-
-    internal Idle(PostgresServer server) => _server = server;
-
     public string Name => "idle";
 
-    public string Backend => _server is null ? "sqlite" : PostgresServer.Backend;
+    public string Backend => site.Backend;
 
     public string Summary => "what an idle worker takes of a core";
 
@@ -34,19 +25,13 @@ internal sealed class Idle : IScenario
 
     public IEnumerable<Case> Cases(int tasks)
     {
-        if (_server is not null)
-        {
-            return [Case(Store.Postgres, _server.Measure((place, _) => MeasureAsync(place.Open())))];
-        }
-
-        return Store.All.Select(store => Case(store, (place, _) => MeasureAsync(new OpenStore(place.Store, place.Path))));
-
-        static Case Case(Store store, Func<Place, int, Task<double[]>> measure) => new("idle worker", store, Tasks: null, measure);
+        var measure = site.At((MemberPlace place, int _) => MeasureAsync(place));
+        return site.Stores(Store.All).Select(store => new Case("idle worker", store, Tasks: null, measure));
     }
 
-    private static async Task<double[]> MeasureAsync(OpenStore opened)
+    private static async Task<double[]> MeasureAsync(MemberPlace place)
     {
-        await using var store = opened;
+        await using var store = place.Open();
         await Load.LiveAsync(store, tasks: 1_000, callers: 1);
         await using var worker = new TaskWorker(store.Backend, new Tally(1).Handlers);
         await worker.StartAsync();

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Errand.Bench.Crew;
-using Errand.Bench.Postgres;
 
 namespace Errand.Bench.Scenarios;
 
@@ -12,7 +11,7 @@ namespace Errand.Bench.Scenarios;
 /// With a worker in another process, <c>busy</c> is a task every few milliseconds, which keeps its polling awake; <c>idle</c> is one in
 /// a second. <c>result</c> is from before the enqueue until the caller has the result that the other process stored.
 /// </remarks>
-internal sealed class Latency : IScenario
+internal sealed class Latency(Site site) : IScenario
 {
     private const int WarmUps = 200;
     private const int Many = 1_000;
@@ -23,27 +22,9 @@ internal sealed class Latency : IScenario
     private static readonly TimeSpan Seldom = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private readonly Store[] _stores;
-    private readonly Func<Func<MemberPlace, Task<double[]>>, Func<Place, int, Task<double[]>>> _at;
-
-    /// <summary>On SQLite.</summary>
-    internal Latency()
-    {
-        Backend = "sqlite";
-        _stores = [.. Store.All];
-        _at = measure => (place, _) => measure(new MemberPlace(place.Store, place.Path));
-    }
-
-    internal Latency(PostgresServer server)
-    {
-        Backend = PostgresServer.Backend;
-        _stores = [Store.Postgres];
-        _at = measure => server.Measure((place, _) => measure(place.ForMember));
-    }
-
     public string Name => "latency";
 
-    public string Backend { get; }
+    public string Backend => site.Backend;
 
     public string Summary => "from an enqueue to the start of its handler, in the same process and in another one";
 
@@ -53,7 +34,7 @@ internal sealed class Latency : IScenario
 
     public IEnumerable<Case> Cases(int tasks)
     {
-        foreach (var store in _stores)
+        foreach (var store in site.Stores(Store.All))
         {
             yield return Case("same process", place => InOneProcessAsync(place, Many));
             if (!store.IsMemory)
@@ -63,7 +44,7 @@ internal sealed class Latency : IScenario
                 yield return Case("other process, result", place => AcrossAsync(place, Few, Seldom, untilResult: true));
             }
 
-            Case Case(string name, Func<MemberPlace, Task<double[]>> measure) => new(name, store, Tasks: null, _at(measure));
+            Case Case(string name, Func<MemberPlace, Task<double[]>> measure) => new(name, store, Tasks: null, site.At((MemberPlace place, int _) => measure(place)));
         }
     }
 

@@ -3,8 +3,8 @@ using Errand.Bench.Baselines;
 namespace Errand.Bench.Scenarios;
 
 /// <summary>
-/// Throughput between the marks of the same run: <c>raw</c>, the limit that ratios are told of since the beginning; <c>raw-16</c>, the
-/// same in statements of sixteen rows, which is the limit to come near to; and <c>naive</c>, a queue made by hand.
+/// Throughput between the marks of the same run: <c>raw</c>, the limit that all ratios refer to; <c>raw-16</c>, the same in statements of
+/// sixteen rows, which is the limit to approach; and <c>naive</c>, a queue made by hand.
 /// Enqueueing is compared with <c>naive</c>, <c>live</c> with <c>live-naive</c>; <c>drain</c> with none, because
 /// <c>live-naive</c> enqueues as well and a ratio to it would flatter.
 /// </summary>

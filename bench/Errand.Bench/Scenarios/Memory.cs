@@ -1,4 +1,4 @@
-using Errand.Bench.Postgres;
+using Errand.Bench.Crew;
 
 namespace Errand.Bench.Scenarios;
 
@@ -6,20 +6,11 @@ namespace Errand.Bench.Scenarios;
 /// Bytes that this process allocates for a task: its caller's part, its worker's part, and both together, the payload, its JSON and
 /// the handler included.
 /// </summary>
-internal sealed class Memory : IScenario
+internal sealed class Memory(Site site) : IScenario
 {
-    private readonly PostgresServer? _server;
-
-    /// <summary>On SQLite.</summary>
-    internal Memory()
-    {
-    }
-
-    internal Memory(PostgresServer server) => _server = server;
-
     public string Name => "memory";
 
-    public string Backend => _server is null ? "sqlite" : PostgresServer.Backend;
+    public string Backend => site.Backend;
 
     public string Summary => "what is allocated for each task";
 
@@ -31,27 +22,23 @@ internal sealed class Memory : IScenario
 
     public IEnumerable<Case> Cases(int tasks)
     {
-        foreach (var store in (Store[])(_server is null ? [.. Store.All] : [Store.Postgres]))
+        foreach (var store in site.Stores(Store.All))
         {
             yield return Case("enqueue-64", before: NothingAsync, (open, n) => Load.EnqueueAsync(open, n, callers: 64));
             yield return Case("drain", before: (open, n) => open.FillAsync(n), Load.RunAsync);
             yield return Case("live", before: NothingAsync, (open, n) => Load.LiveAsync(open, n, callers: 64));
 
             Case Case(string name, Func<OpenStore, int, Task> before, Func<OpenStore, int, Task<double>> load) =>
-                new(name, store, tasks, At((open, n) => MeasureAsync(open, n, before, load)));
+                new(name, store, tasks, site.At((MemberPlace place, int n) => MeasureAsync(place, n, before, load)));
         }
     }
 
     private static Task NothingAsync(OpenStore store, int tasks) => Task.CompletedTask;
 
-    private Func<Place, int, Task<double[]>> At(Func<OpenStore, int, Task<double[]>> measure) => _server is null
-        ? (place, tasks) => measure(new OpenStore(place.Store, place.Path), tasks)
-        : _server.Measure((ServerPlace place, int tasks) => measure(place.Open(), tasks));
-
     private static async Task<double[]> MeasureAsync(
-        OpenStore opened, int tasks, Func<OpenStore, int, Task> before, Func<OpenStore, int, Task<double>> load)
+        MemberPlace place, int tasks, Func<OpenStore, int, Task> before, Func<OpenStore, int, Task<double>> load)
     {
-        await using var store = opened;
+        await using var store = place.Open();
         await store.Queue.InitializeAsync();
         await before(store, tasks);
         var allocated = GC.GetTotalAllocatedBytes(precise: true);

@@ -1,12 +1,11 @@
 using System.Globalization;
-using Errand.Bench.Postgres;
 
 namespace Errand.Bench.Scenarios;
 
 /// <summary>
 /// Whether many queues under one pattern cost more than one queue under it: a worker drains the same tasks, spread evenly or not at all.
 /// </summary>
-internal sealed class Queues : IScenario
+internal sealed class Queues(Site site) : IScenario
 {
     private const string One = "drain, one queue";
     private const int Many = 5_000;
@@ -14,18 +13,9 @@ internal sealed class Queues : IScenario
 
     private static readonly TaskWorkerOptions Pattern = new() { Queues = ["user-*"] };
 
-    private readonly PostgresServer? _server;
-
-    /// <summary>On SQLite.</summary>
-    internal Queues()
-    {
-    }
-
-    internal Queues(PostgresServer server) => _server = server;
-
     public string Name => "queues";
 
-    public string Backend => _server is null ? "sqlite" : PostgresServer.Backend;
+    public string Backend => site.Backend;
 
     public string Summary => "a worker with a pattern drains one queue, and 5,000";
 
@@ -35,17 +25,14 @@ internal sealed class Queues : IScenario
 
     public IEnumerable<Case> Cases(int tasks)
     {
-        foreach (var store in (Store[])(_server is null ? [Store.Memory, Store.Full] : [Store.Postgres]))
+        foreach (var store in site.Stores(Store.Memory, Store.Full))
         {
             yield return Case(One, queues: 1);
             yield return Case(string.Create(CultureInfo.InvariantCulture, $"drain, {Many:N0} queues"), Many);
 
-            Case Case(string name, int queues) => new(name, store, tasks, At((open, n) => DrainAsync(open, n, queues))) { Raw = One };
+            Case Case(string name, int queues) => new(name, store, tasks, site.At((open, n) => DrainAsync(open, n, queues))) { Raw = One };
         }
     }
-
-    private Func<Place, int, Task<double[]>> At(Func<OpenStore, int, Task<double>> measure) =>
-        _server is null ? OpenStore.Measure(measure) : _server.Measure(measure);
 
     private static async Task<double> DrainAsync(OpenStore store, int tasks, int queues)
     {
